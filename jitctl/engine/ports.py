@@ -1,0 +1,101 @@
+"""What the engine needs from the world; adapters in chain/, execution/ and ledger/ satisfy these.
+
+Every coroutine here may raise `NodeError`, `RelayError` or `TimedOut` (never a library's own exception).
+Fakes in tests stand at these ports and nowhere deeper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from jitctl.amm.pool import Pool
+from jitctl.domain.bundle import BundleDraft, BundleSimulation, MinedBundle, RelayReply, SignedBundle
+from jitctl.domain.chain import ChainMoved, Head, PendingGone, PendingTx
+from jitctl.domain.plan import Marks
+from jitctl.domain.swap_intent import SwapTx
+from jitctl.domain.values import Address, Hash32, PoolSpec
+
+
+class Clock(Protocol):
+    """Time, injected."""
+
+    def monotonic_ns(self) -> int: ...
+    def wall_s(self) -> float: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Sink(Protocol):
+    """Where sources deliver. Neither call blocks; a full queue drops the oldest pending transaction."""
+
+    def offer_pending(self, tx: PendingTx) -> None: ...
+    def put(self, event: ChainMoved | PendingGone) -> None: ...
+
+
+class Source(Protocol):
+    """A feed that runs until cancelled, reconnecting on its own with bounded backoff."""
+
+    async def run(self, sink: Sink) -> None: ...
+
+
+class PoolBook(Protocol):
+    """Exact snapshots of the watched pools, following logs and surviving reorgs."""
+
+    async def load(self, specs: Sequence[PoolSpec], head: Head) -> None:
+        """Read every pool's state at `head` from the node."""
+
+    async def apply(self, moved: ChainMoved) -> None:
+        """Follow the chain; reads from the node only after `resynced` or a gap."""
+
+    def pools(self) -> Mapping[Address, Pool]:
+        """Snapshots as of `head()`; a pool that could not be kept exact is absent."""
+
+    def head(self) -> Head: ...
+
+
+class Prices(Protocol):
+    """External marks."""
+
+    async def refresh(self, head: Head) -> None: ...
+    def marks(self) -> Marks: ...
+
+
+class Tracer(Protocol):
+    """The slower path: what would an unknown call swap in the watched pools?"""
+
+    async def observe(self, tx: PendingTx, parent: Head) -> SwapTx | None: ...
+
+
+class Simulator(Protocol):
+    """Runs mint, victim, burn on top of a pinned parent, on our own node."""
+
+    async def simulate(self, draft: BundleDraft) -> BundleSimulation: ...
+
+
+class Signer(Protocol):
+    """Builds and signs; the only holder of operator keys. CPU only, no I/O."""
+
+    def operators(self) -> tuple[Address, ...]: ...
+    def sign(self, draft: BundleDraft) -> SignedBundle:
+        """Raises `NodeError` when the victim's raw bytes do not hash to its hash."""
+
+
+class Relays(Protocol):
+    """All configured relays at once."""
+
+    async def submit(self, bundle: SignedBundle) -> tuple[RelayReply, ...]: ...
+    async def cancel(self, uuid: str) -> tuple[RelayReply, ...]: ...
+
+
+class ChainReader(Protocol):
+    """Point reads, pinned to a block hash where one is given."""
+
+    async def head(self) -> Head: ...
+    async def chain_id(self) -> int: ...
+    async def nonce(self, account: Address, at: Hash32 | None = None) -> int: ...
+    async def eth_balance(self, account: Address, at: Hash32 | None = None) -> int: ...
+    async def token_balance(self, token: Address, account: Address, at: Hash32 | None = None) -> int: ...
+    async def finalized_number(self) -> int | None: ...
+    async def mined(self, mint: Hash32, victim: Hash32, burn: Hash32) -> MinedBundle: ...
+    async def open_positions(self, executor: Address, pools: Sequence[Address], at: Hash32) -> int:
+        """How many of the executor's pools hold a position that is not closed, at a block hash."""
