@@ -81,7 +81,16 @@ class Refused(JitError):
 
 
 class NodeError(JitError):
+    """`rpc_code` and `rpc_data` are set when the node answered, but with a JSON-RPC error."""
+
     code = "node"
+
+    def __init__(
+        self, message: str, *, hint: str = "", rpc_code: int | None = None, rpc_data: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.rpc_code = rpc_code
+        self.rpc_data = rpc_data
 
 
 class RelayError(JitError):

@@ -86,12 +86,15 @@ class ChainMoved:
 
     `added` always links: each block's parent is the one before it, the first one's is what `removed`
     uncovered. `resynced` is set when blocks in between were not followed (start, or a gap too deep to
-    walk): state derived from logs must then be loaded afresh at `added[-1]`.
+    walk): state derived from logs must then be loaded afresh at `added[-1]`. `too_deep` is set when the
+    chain forked off below everything that was followed (more than the maximum reorg depth): what was
+    believed settled may not be, so the engine halts.
     """
 
     added: tuple[Block, ...]
     removed: tuple[Head, ...] = ()
     resynced: bool = False
+    too_deep: bool = False
 
     @property
     def head(self) -> Head:
