@@ -1,0 +1,114 @@
+"""One signer per chain and address on this machine, whatever folder it was started from."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from jitctl.domain.values import Address
+from jitctl.errors import JitError, Refused
+from jitctl.safety.durable import encode_record, read_record
+from jitctl.safety.process_identity import ProcessIdentity
+
+
+def lock_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where the locks live: `JITCTL_LOCK_DIR`, else the machine's lock folder, else the temporary one.
+
+    It is the same for every user and every data folder: the nonce of an address is one per machine too.
+    """
+    named = environ.get("JITCTL_LOCK_DIR")
+    if named:
+        return Path(named)
+    shared = Path("/run/lock")
+    return shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
+
+
+class SignerLock:
+    """The held locks of one engine's operators; they go with the process, or with `release`."""
+
+    def __init__(self, descriptors: list[int]) -> None:
+        self._descriptors = descriptors
+
+    @classmethod
+    def acquire(
+        cls, chain_id: int, signers: Iterable[Address], about: str, *, folder: Path | None = None
+    ) -> SignerLock:
+        """Lock every signer, or none: `Refused` names who holds one. `about` is shown to the loser.
+
+        Raises `JitError` if the lock folder cannot be used.
+        """
+        folder = folder if folder is not None else lock_folder()
+        held = cls([])
+        try:
+            # One order for everybody, so that two engines with several lanes cannot take half each.
+            for signer in sorted(set(signers)):
+                held._descriptors.append(_lock(folder, chain_id, signer, about))
+        except JitError:
+            held.release()
+            raise
+        return held
+
+    def release(self) -> None:
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+
+def lock_path(folder: Path, chain_id: int, signer: Address) -> Path:
+    return folder / f"jitctl-signer-{chain_id}-{signer}.lock"
+
+
+def _lock(folder: Path, chain_id: int, signer: Address, about: str) -> int:
+    path = lock_path(folder, chain_id, signer)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = _open(path)
+    except OSError as error:
+        raise JitError(
+            f"cannot open the signer lock {path}: {error.strerror or error}",
+            hint="set JITCTL_LOCK_DIR to a folder that every user of this signer can reach",
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise Refused(
+            f"signer {signer} on chain {chain_id} is already in use by {_owner(path)}",
+            hint="stop that engine first; two signers would use the same nonces",
+        ) from error
+    record = {**ProcessIdentity.current().as_dict(), "user": _user(), "about": about}
+    try:
+        os.pwrite(descriptor, encode_record(record), 0)
+    except OSError:
+        # Another user's file (we hold the lock all the same) or a full disk: the name is a courtesy.
+        return descriptor
+    return descriptor
+
+
+def _open(path: Path) -> int:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, flags | os.O_RDWR)
+    except FileNotFoundError:
+        return os.open(path, flags | os.O_RDWR | os.O_CREAT, 0o644)
+    except PermissionError:
+        # A lock needs no write access: another user's file keeps us out just as well.
+        return os.open(path, flags | os.O_RDONLY)
+
+
+def _owner(path: Path) -> str:
+    record = read_record(path) or {}
+    identity = ProcessIdentity.from_dict(record)
+    if identity is None:
+        return "another process"
+    return f"pid {identity.pid} (user {record.get('user', '?')}, {record.get('about', '?')})"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
