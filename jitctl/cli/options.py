@@ -1,0 +1,56 @@
+"""Options that several verbs share, and what they resolve to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jitctl.cli import render
+from jitctl.cli.render import Format
+
+if TYPE_CHECKING:
+    from jitctl.config.locate import Folders
+    from jitctl.control.client import Client
+
+OutputOption = Annotated[
+    Format, typer.Option("-o", "--output", envvar="JITCTL_OUTPUT", show_envvar=False, help="text or json.")
+]
+ReportOutputOption = Annotated[
+    render.ReportFormat,
+    typer.Option("-o", "--output", envvar="JITCTL_OUTPUT", show_envvar=False, help="text, json or md."),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit trail.")]
+
+
+def config_dir(ctx: typer.Context) -> Path:
+    """Return the configuration folder of this invocation; raises `ConfigError` where there is none."""
+    from jitctl.config.locate import find_config_dir
+
+    return find_config_dir(ctx.find_root().params.get("config_dir"))
+
+
+def folders(ctx: typer.Context) -> Folders:
+    """Return the folders of this invocation, from `[paths]` alone."""
+    from jitctl.config.locate import quick_folders
+
+    return quick_folders(config_dir(ctx))
+
+
+def client(ctx: typer.Context, *, timeout_s: float = 10.0) -> Client:
+    """Return a client for the control socket of this invocation."""
+    from jitctl.control.client import Client
+
+    return Client(folders(ctx).socket, timeout_s=timeout_s)
+
+
+def warn_of_version(asked: Client) -> None:
+    """Say so when the daemon runs another version than this command line; the command has still worked."""
+    if asked.version_differs:
+        from jitctl import __version__
+
+        render.note(
+            f"warning: the daemon runs jitctl {asked.daemon_version}, this is {__version__}; "
+            "restart it when convenient"
+        )

@@ -1,0 +1,108 @@
+"""The only file that prints. Data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, TextIO
+
+from jitctl.errors import JitError
+
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
+_STATE_COLOURS = {"RUNNING": "green", "PAUSED": "yellow", "HALTED": "red", "STOPPED": "yellow"}
+
+
+class Format(StrEnum):
+    """What every verb can print."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class ReportFormat(StrEnum):
+    """What a report can print."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "md"
+
+
+def result(data: dict[str, Any], output: str, text: Callable[[dict[str, Any]], str]) -> None:
+    """Print a verb's data: itself under `json`, else what `text` makes of it."""
+    if output == Format.JSON:
+        _write(sys.stdout, json.dumps(data, ensure_ascii=False, indent=2))
+    else:
+        _write(sys.stdout, text(data))
+
+
+def error(failure: JitError, output: str) -> None:
+    """Print an error on stderr, as JSON where the verb's output is JSON."""
+    if output == Format.JSON:
+        _write(sys.stderr, json.dumps(failure.as_dict(), ensure_ascii=False))
+        return
+    _write(sys.stderr, f"{paint('error', 'red', sys.stderr)}: {printable(failure.message)}")
+    if failure.hint:
+        _write(sys.stderr, f"{paint('hint', 'bold', sys.stderr)}: {printable(failure.hint)}")
+
+
+def note(message: str) -> None:
+    """Print one line about the work, not its result, on stderr."""
+    _write(sys.stderr, printable(message))
+
+
+def raw(text: str) -> None:
+    """Print text as it is (help, generated files)."""
+    _write(sys.stdout, text)
+
+
+def table(rows: list[tuple[str, str]]) -> str:
+    """Return `name  value` lines with the values in one column; rows without a value are left out."""
+    shown = [(name, value) for name, value in rows if value]
+    width = max((len(name) for name, _ in shown), default=0)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in shown)
+
+
+def action_text(reply: dict[str, Any]) -> str:
+    """Return the lines of an `ActionReply`, for every verb that acts."""
+    lines = [printable(str(reply.get("message", "")))]
+    if hint := reply.get("hint"):
+        lines.append(f"next: {printable(str(hint))}")
+    return "\n".join(lines)
+
+
+def state_word(state: str) -> str:
+    return paint(printable(state), _STATE_COLOURS.get(state, "bold"), sys.stdout)
+
+
+def duration(seconds: float | None) -> str:
+    """Return 93784.2 as `1d 2h 3m`; the two or three largest units are enough for a person."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    days, hours, minutes = whole // 86_400, whole // 3_600 % 24, whole // 60 % 60
+    if days:
+        return f"{days}d {hours}h {minutes}m"
+    if hours:
+        return f"{hours}h {minutes}m"
+    return f"{minutes}m {whole % 60}s" if minutes else f"{whole} s"
+
+
+def printable(text: str) -> str:
+    """Return text that cannot steer the terminal: a reason or a node's message may hold anything."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def paint(text: str, colour: str, stream: TextIO) -> str:
+    """Colour text on a terminal; NO_COLOR and TERM=dumb are honoured."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return text
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def _write(stream: TextIO, text: str) -> None:
+    print(text, file=stream, flush=True)

@@ -1,0 +1,36 @@
+"""Every verb, as data: the help and the lazy group read this and import nothing else."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+DAEMON, LOCAL = "daemon", "local"
+PANELS = ("Daily", "Lifecycle", "Configuration", "Incident", "Data", "Analysis", "Development")
+
+
+class Verb(NamedTuple):
+    """`kind` is `daemon` (asks the control socket) or `local`; `module` is a file of cli/commands."""
+
+    name: str
+    panel: str
+    kind: str
+    summary: str
+
+    @property
+    def module(self) -> str:
+        return "jitctl.cli.commands." + self.name.replace("-", "_")
+
+
+VERBS = (
+    Verb("health", "Daily", DAEMON, "Is the bot alive, and can it trade?"),
+    Verb("status", "Daily", DAEMON, "Show what the bot is doing now."),
+    Verb("daily-summary", "Daily", LOCAL, "Report one day's attempts and profit."),
+    Verb("start", "Lifecycle", LOCAL, "Start the bot, in test or production mode."),
+    Verb("pause", "Lifecycle", DAEMON, "Submit nothing more; returns once that is certain."),
+    Verb("resume", "Lifecycle", DAEMON, "Go on after a pause."),
+    Verb("stop", "Lifecycle", DAEMON, "End the bot in good order."),
+    Verb("validate-config", "Configuration", LOCAL, "Check configuration files and list every problem."),
+    Verb("devnet", "Development", LOCAL, "Run a private chain with Uniswap v3, users and a builder."),
+    Verb("demo", "Development", LOCAL, "Show the bot at work on a private chain."),
+)
+BY_NAME = {verb.name: verb for verb in VERBS}

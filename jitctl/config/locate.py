@@ -1,0 +1,89 @@
+"""Where the configuration and the program's folders are; standard library only, for quick commands."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from jitctl.errors import ConfigError
+
+ENV_CONFIG_DIR = "JITCTL_CONFIG_DIR"
+SYSTEM_CONFIG_DIR = "/etc/jitctl"
+MAIN_NAMES = ("jitctl.toml", "jitctl.json")
+DEFAULT_PATHS = {"data": "data", "logs": "logs", "run": "run", "backups": "backups"}
+
+
+class Folders(NamedTuple):
+    """Absolute folders of one installation; a relative path counts from the config folder's parent."""
+
+    config: Path
+    data: Path
+    logs: Path
+    run: Path
+    backups: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.run / "jitctl.sock"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.run / "jitctl.pid"
+
+    @property
+    def log_file(self) -> Path:
+        return self.logs / "jit-bot.log"
+
+
+def find_config_dir(option: str | None) -> Path:
+    """Return the config folder: `option`, else JITCTL_CONFIG_DIR, else ./config, else /etc/jitctl.
+
+    A folder that is named explicitly must hold a jitctl.toml; raises `ConfigError` where none does.
+    """
+    named = option or os.environ.get(ENV_CONFIG_DIR)
+    candidates = [named] if named else ["config", SYSTEM_CONFIG_DIR]
+    for candidate in candidates:
+        folder = Path(candidate).absolute()
+        if any((folder / name).is_file() for name in MAIN_NAMES):
+            return folder
+    tried = ", ".join(str(candidate) for candidate in candidates)
+    raise ConfigError(
+        f"no jitctl.toml found in {tried}",
+        hint=f"name the folder with --config-dir or {ENV_CONFIG_DIR}",
+    )
+
+
+def folders_of(config_dir: Path, paths: dict[str, str]) -> Folders:
+    """Resolve the four folders of `paths` against the parent of `config_dir`."""
+    base = config_dir.parent
+    merged = DEFAULT_PATHS | paths
+    return Folders(config_dir, *(base / merged[name] for name in ("data", "logs", "run", "backups")))
+
+
+def quick_folders(config_dir: Path) -> Folders:
+    """Read only `[paths]`, without validation.
+
+    A file that cannot be parsed gives the defaults: a broken edit must not keep an operator from
+    pausing or stopping a daemon that runs.
+    """
+    paths: dict[str, str] = {}
+    try:
+        section = _read(config_dir).get("paths", {})
+    except (OSError, ValueError):
+        section = {}
+    if isinstance(section, dict):
+        paths = {k: v for k, v in section.items() if k in DEFAULT_PATHS and isinstance(v, str)}
+    return folders_of(config_dir, paths)
+
+
+def _read(config_dir: Path) -> dict[str, object]:
+    toml = config_dir / MAIN_NAMES[0]
+    if toml.is_file():
+        import tomllib
+
+        return tomllib.loads(toml.read_text(encoding="utf-8"))
+    import json
+
+    loaded = json.loads((config_dir / MAIN_NAMES[1]).read_text(encoding="utf-8"))
+    return loaded if isinstance(loaded, dict) else {}

@@ -1,0 +1,184 @@
+"""The shape of every configuration file: strict, frozen, unknown keys refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from jitctl.config.values import (
+    AddressText,
+    AsTuple,
+    BaseUnits,
+    HttpUrl,
+    Milliseconds,
+    Name,
+    PathText,
+    Seconds,
+    Wei,
+    WsUrl,
+    refuse,
+)
+
+
+class Model(BaseModel):
+    """Strict, frozen, closed."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class PathsConfig(Model):
+    """Folders; relative ones count from the parent of the config folder."""
+
+    data: PathText = "data"
+    logs: PathText = "logs"
+    run: PathText = "run"
+    backups: PathText = "backups"
+
+
+class ChainConfig(Model):
+    chain_id: Annotated[int, Field(gt=0)]
+    settle_depth: Annotated[int, Field(ge=1, le=10_000)] = 64
+    slot_seconds: Seconds = 12.0
+    max_reorg_depth: Annotated[int, Field(ge=1, le=1_000)] = 64
+
+
+class NodeConfig(Model):
+    """An Ethereum node; a URL that carries an API key stays in a file of its own (`*_url_file`)."""
+
+    name: Name
+    http_url: HttpUrl | None = None
+    http_url_file: PathText | None = None
+    ws_url: WsUrl | None = None
+    ws_url_file: PathText | None = None
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> NodeConfig:
+        if (self.http_url is None) == (self.http_url_file is None):
+            raise refuse("JC121", "give exactly one of http_url and http_url_file")
+        if (self.ws_url is None) == (self.ws_url_file is None):
+            raise refuse("JC121", "give exactly one of ws_url and ws_url_file")
+        return self
+
+
+class VerifyNodeConfig(Model):
+    """A second opinion: asked before anything is called verified."""
+
+    name: Name
+    http_url: HttpUrl | None = None
+    http_url_file: PathText | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> VerifyNodeConfig:
+        if (self.http_url is None) == (self.http_url_file is None):
+            raise refuse("JC121", "give exactly one of http_url and http_url_file")
+        return self
+
+
+class OperatorConfig(Model):
+    """One hot lane key; the passphrase stays in its own file."""
+
+    keystore: PathText
+    passphrase_file: PathText
+
+
+class WalletConfig(Model):
+    operators: Annotated[tuple[OperatorConfig, ...], AsTuple, Field(min_length=1, max_length=16)]
+
+
+class ExecutorConfig(Model):
+    address: AddressText
+    deploy_block: Annotated[int, Field(ge=0)] = 0
+
+
+class RelayConfig(Model):
+    name: Name
+    url: HttpUrl
+    identity_keystore: PathText
+    identity_passphrase_file: PathText
+    timeout_ms: Milliseconds = 400
+
+
+class PricesConfig(Model):
+    """Where external marks come from; `feeds` are USD feeds by token symbol."""
+
+    source: Literal["feeds", "pool_twap"] = "feeds"
+    max_age_s: Seconds = 3600.0
+    feeds: dict[str, AddressText] = {}
+
+
+class EngineConfig(Model):
+    pending_queue: Annotated[int, Field(ge=10, le=1_000_000)] = 5_000
+    slow_path: bool = True
+    simulate_timeout_ms: Milliseconds = 300
+    submit_timeout_ms: Annotated[int, Field(gt=0, le=500)] = 500
+    resume_after_crash: bool = False
+
+
+class HttpConfig(Model):
+    """The read-only TCP door; it listens on the loopback only."""
+
+    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 9090
+
+
+class SocketConfig(Model):
+    """Groups that may use the control socket; empty means the daemon's own group, and no viewers."""
+
+    operator_group: str = ""
+    viewer_group: str = ""
+
+
+class MainConfig(Model):
+    """jitctl.toml."""
+
+    paths: PathsConfig = PathsConfig()
+    chain: ChainConfig
+    nodes: Annotated[tuple[NodeConfig, ...], AsTuple, Field(min_length=1, max_length=8)]
+    verify_nodes: Annotated[tuple[VerifyNodeConfig, ...], AsTuple, Field(max_length=8)] = ()
+    wallet: WalletConfig
+    executor: ExecutorConfig
+    relays: Annotated[tuple[RelayConfig, ...], AsTuple, Field(max_length=32)] = ()
+    prices: PricesConfig = PricesConfig()
+    engine: EngineConfig = EngineConfig()
+    http: HttpConfig = HttpConfig()
+    socket: SocketConfig = SocketConfig()
+
+
+class TokenConfig(Model):
+    symbol: Annotated[str, Field(min_length=1, max_length=32)]
+    address: AddressText
+    decimals: Annotated[int, Field(ge=0, le=36)]
+
+
+class PoolConfig(Model):
+    """A watched pool; exactly one side is WETH."""
+
+    name: Name
+    address: AddressText
+    token0: TokenConfig
+    token1: TokenConfig
+    fee_pips: Annotated[int, Field(gt=0, lt=1_000_000)]
+    tick_spacing: Annotated[int, Field(gt=0, lt=16_384)]
+    enabled: bool = True
+    max_notional_wei: Wei | None = None
+
+
+class PoolsConfig(Model):
+    """pools.toml."""
+
+    pools: Annotated[tuple[PoolConfig, ...], AsTuple, Field(min_length=1, max_length=500)]
+
+
+class LimitsConfig(Model):
+    """Floors and ceilings of one attempt; `max_per_token` is in base units by token symbol."""
+
+    min_profit_wei: Wei
+    max_notional_wei: Wei
+    max_per_token: dict[str, BaseUnits] = {}
+
+
+class AlertsConfig(Model):
+    """alerts.toml: who is called; rules and routes follow with the alerting verbs."""
+
+    contacts: dict[str, str] = {}

@@ -1,0 +1,47 @@
+"""What is wrong with a configuration, and how that reaches the operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jitctl.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding: `rule` is stable, line and column count from 1, `key` is dotted (`pools[0].fee_pips`)."""
+
+    rule: str
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}"
+        key = f" {self.key}:" if self.key else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}: {self.rule}{key} {self.message}{hint}"
+
+
+class ConfigInvalidError(ConfigError):
+    """Every problem of a configuration at once."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        count = len(problems)
+        head = "1 problem" if count == 1 else f"{count} problems"
+        super().__init__(
+            f"the configuration has {head}\n" + "\n".join(f"  {problem}" for problem in problems),
+            hint="correct the lines above; check them with: jitctl validate-config",
+        )
+        self.problems = problems
+
+
+def dotted(path: tuple[str | int, ...]) -> str:
+    """Return `("pools", 0, "fee_pips")` as `pools[0].fee_pips`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
+    return text

@@ -1,0 +1,128 @@
+"""The wire between an operator and the daemon: JSON bodies as dataclasses, keys in camelCase.
+
+Readers ignore keys that they do not know and give the default to those that are absent, so that a
+command line and a daemon of different versions still understand each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, TypeVar
+
+VERSION_HEADER = "X-Jitctl-Version"
+T = TypeVar("T")
+
+
+def camel(name: str) -> str:
+    """Return `round_trip_ms` as `roundTripMs`."""
+    head, *rest = name.split("_")
+    return head + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+def to_wire(value: Any) -> Any:
+    """Return a dataclass as JSON-ready data; keys of plain mappings stay as they are."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {camel(f.name): to_wire(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, dict):
+        return {key: to_wire(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_wire(item) for item in value]
+    return value
+
+
+def from_wire(kind: type[T], body: dict[str, Any]) -> T:
+    """Return the dataclass that `to_wire` wrote; nested ones are listed in its `NESTED`."""
+    nested: dict[str, type[Any]] = getattr(kind, "NESTED", {})
+    given: dict[str, Any] = {}
+    for name in kind.__dataclass_fields__:  # type: ignore[attr-defined]  # T is always a dataclass
+        key = camel(name)
+        if key in body:
+            item = body[key]
+            given[name] = from_wire(nested[name], item) if name in nested and isinstance(item, dict) else item
+    return kind(**given)
+
+
+@dataclass(frozen=True)
+class ActionRequest:
+    """The body of every POST under /admin; `mode` only for start."""
+
+    reason: str = ""
+    mode: str = ""
+
+
+@dataclass(frozen=True)
+class ActionReply:
+    """What a command did: `changed` is False where it was so already, `forced` says the engine was ended."""
+
+    verb: str = ""
+    changed: bool = False
+    state_before: str = ""
+    state: str = ""
+    message: str = ""
+    hint: str = ""
+    forced: bool = False
+    elapsed_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class EngineFigures:
+    """The engine as its keeper sees it; `figures_age_s` is how old everything it reported is."""
+
+    pid: int | None = None
+    alive: bool = False
+    responsive: bool = False
+    round_trip_ms: float | None = None
+    ping_age_s: float | None = None
+    figures_age_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """GET /api/status. `figures` holds the engine's own counters and is as old as `engine.figures_age_s`."""
+
+    NESTED: ClassVar[dict[str, type[Any]]] = {"engine": EngineFigures}
+
+    version: str = ""
+    mode: str = ""
+    state: str = ""
+    reason: str = ""
+    since_s: float | None = None
+    crisis_level: str = "off"
+    trading_ready: bool = False
+    armed: bool = False
+    chain_id: int | None = None
+    head_number: int | None = None
+    head_age_s: float | None = None
+    open_attempts: int | None = None
+    generation: int = 1
+    config_hash: str = ""
+    keeper_pid: int = 0
+    started_at_s: float = 0.0
+    uptime_s: float = 0.0
+    log_file: str = ""
+    http: str = ""
+    engine: EngineFigures = field(default_factory=EngineFigures)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of a health answer: `ok`, `warn`, `fail` or `unknown`."""
+
+    name: str
+    result: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Health:
+    """GET /health: `live` is the engine's command queue answering, `trading_ready` all that trading needs."""
+
+    status: str = "down"
+    live: bool = False
+    trading_ready: bool = False
+    version: str = ""
+    mode: str = ""
+    state: str = ""
+    uptime_s: float = 0.0
+    checks: list[Any] = field(default_factory=list)
