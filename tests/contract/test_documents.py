@@ -1,0 +1,36 @@
+"""The documents say what is there: links resolve, commands exist, every verb has its place."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"^\s*(?:\$ )?jitctl (.+?)(?:\s+#.*)?$", re.MULTILINE)
+FENCE = re.compile(r"```(?:bash|console|sh)\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_to_a_file(document: Path) -> None:
+    for target in LINK.findall(document.read_text()):
+        if "://" in target or target.startswith(("#", "mailto:")):
+            continue
+        assert (document.parent / target.split("#")[0]).exists(), f"{document.name} links to {target}"
+
+
+def test_nothing_committed_names_this_machine_or_a_registry() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    # Written in parts, so that this file passes its own test.
+    unwanted = re.compile(
+        "|".join(["/" + "work/main", "/" + "root/", "registry" + r"\.npmjs", "pypi" + r"\.org", "files\\.python" + "hosted"])
+    )
+    for name in tracked:
+        path = ROOT / name
+        if path.is_file() and not (set(path.suffixes) & {".png", ".json"}):
+            found = unwanted.search(path.read_text(errors="replace"))
+            assert not found, f"{name} contains {found[0] if found else ''}"
