@@ -10,9 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from jitctl.amm.pool import Pool
+from jitctl.domain.attempt_state import AttemptEvent, AttemptState
 from jitctl.domain.bundle import BundleDraft, BundleSimulation, MinedBundle, RelayReply, SignedBundle
 from jitctl.domain.chain import ChainMoved, Head, PendingGone, PendingTx
 from jitctl.domain.plan import Marks
+from jitctl.domain.records import (
+    AttemptChange,
+    AttemptRecord,
+    EngineRecord,
+    Flow,
+    StoredAttempt,
+)
 from jitctl.domain.swap_intent import SwapTx
 from jitctl.domain.values import Address, Hash32, PoolSpec
 
@@ -99,3 +107,77 @@ class ChainReader(Protocol):
     async def mined(self, mint: Hash32, victim: Hash32, burn: Hash32) -> MinedBundle: ...
     async def open_positions(self, executor: Address, pools: Sequence[Address], at: Hash32) -> int:
         """How many of the executor's pools hold a position that is not closed, at a block hash."""
+
+
+class Closer(Protocol):
+    """Closes a position that was left open (a mint that landed without its burn), in public.
+
+    `close` signs `executor.close(pool)` with the operator's key and broadcasts it; the engine calls it
+    under the submit barrier only. `closed` reads what it came to: None while it is not mined; a close is
+    reported as the `burn` leg, with the collected amounts, and without tip.
+    """
+
+    async def close(self, pool: Address, operator: Address, nonce: int, parent: Head) -> Hash32: ...
+    async def closed(self, tx_hash: Hash32) -> MinedBundle | None: ...
+
+
+class Ledger(Protocol):
+    """The truth on disk. Calls are synchronous and raise `LedgerError` (nothing of that call is kept then).
+
+    What is marked durable is on disk when it returns. The rest waits for the next durable call or `flush`,
+    in order, and a crash before that loses it: nothing of it has left the process by then.
+    """
+
+    def engine(self) -> EngineRecord | None: ...
+    def save_engine(self, record: EngineRecord) -> None:
+        """Durable."""
+
+    def open_attempt(self, record: AttemptRecord) -> None:
+        """A new attempt in PLANNED."""
+
+    def move_attempt(
+        self, attempt_id: str, event: AttemptEvent, change: AttemptChange, *, durable: bool = False
+    ) -> AttemptState:
+        """One row of the transition table, with its event; raises `IllegalMove` and changes nothing."""
+
+    def amend_attempt(self, attempt_id: str, change: AttemptChange) -> None:
+        """Add to an attempt without moving it."""
+
+    def unsettled(self) -> tuple[StoredAttempt, ...]:
+        """Every attempt that the chain may still change, oldest first."""
+
+    def add_relay_replies(
+        self, attempt_id: str, verb: str, replies: Sequence[RelayReply], time_s: float
+    ) -> None: ...
+    def add_flows(self, flows: Sequence[Flow]) -> None: ...
+    def drop_flows(self, block_hash: Hash32) -> None:
+        """Forget the flows of a block that a reorg removed."""
+
+    def add_skips(self, counts: Mapping[tuple[int, str, str], int]) -> None:
+        """Add counts by (hour as Unix time, pool or "", reason)."""
+
+    def lanes(self) -> Mapping[Address, int]:
+        """The next nonce of each operator as last saved."""
+
+    def save_lane(self, operator: Address, next_nonce: int, block_number: int) -> None: ...
+    def record(self, event_type: str, data: Mapping[str, object], time_s: float) -> None:
+        """Append to the event table."""
+
+    def flush(self) -> None:
+        """Make everything durable."""
+
+    def close(self) -> None:
+        """Flush and close; twice is harmless."""
+
+
+class Journal(Protocol):
+    """The event table as a file of lines, always derivable."""
+
+    def catch_up(self) -> int:
+        """Export what is new; returns the number of lines. Raises `LedgerError`."""
+
+
+class Observer(Protocol):
+    """Where the engine says what it does, for logs and pages; never blocks, never raises."""
+
+    def event(self, name: str, fields: Mapping[str, object]) -> None: ...
