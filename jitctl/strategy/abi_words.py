@@ -1,7 +1,7 @@
 """Reading ABI-encoded calldata in place: words, addresses, dynamic bytes and Uniswap v3 paths.
 
 Every reader takes the whole calldata and a window `[start, end)` of it, copies nothing but the words it
-returns, and raises `Malformed` as soon as something lies outside the window. A contract would revert on
+returns, and raises `CalldataError` as soon as something lies outside the window. A contract would revert on
 the same bytes, or read garbage that we do not want to trade on.
 """
 
@@ -16,7 +16,7 @@ _HOP_BYTES = 23
 """A path is token (20), then fee (3) and token (20) for every pool."""
 
 
-class Malformed(Exception):
+class CalldataError(Exception):
     """The bytes are not what the ABI says; never leaves the decoders."""
 
 
@@ -34,23 +34,23 @@ class DecodeBudget:
         self.hops_left = hops
 
     def spend_calls(self, count: int) -> None:
-        """Raise `Malformed` when `count` more calls are too many."""
+        """Raise `CalldataError` when `count` more calls are too many."""
         self.calls_left -= count
         if self.calls_left < 0:
-            raise Malformed
+            raise CalldataError
 
     def spend_hops(self, count: int) -> None:
-        """Raise `Malformed` when `count` more hops are too many."""
+        """Raise `CalldataError` when `count` more hops are too many."""
         self.hops_left -= count
         if self.hops_left < 0:
-            raise Malformed
+            raise CalldataError
 
 
 def word_at(data: bytes, at: int, end: int) -> int:
     """Return the 32-byte unsigned word at `at`."""
     stop = at + WORD
     if stop > end:
-        raise Malformed
+        raise CalldataError
     return int.from_bytes(data[at:stop], "big")
 
 
@@ -58,7 +58,7 @@ def address_at(data: bytes, at: int, end: int) -> Address:
     """Return the address word at `at`; its upper 12 bytes must be zero, as solc's decoder demands."""
     stop = at + WORD
     if stop > end or any(data[at : at + 12]):
-        raise Malformed
+        raise CalldataError
     return Address("0x" + data[at + 12 : stop].hex())
 
 
@@ -66,7 +66,7 @@ def loose_address_at(data: bytes, at: int, end: int) -> Address:
     """Return the low 20 bytes of the word at `at`, as a contract that reads words in assembly sees them."""
     stop = at + WORD
     if stop > end:
-        raise Malformed
+        raise CalldataError
     return Address("0x" + data[at + 12 : stop].hex())
 
 
@@ -77,7 +77,7 @@ def bytes_window(data: bytes, base: int, slot: int, end: int) -> tuple[int, int]
     start = at + WORD
     stop = start + length
     if stop > end:
-        raise Malformed
+        raise CalldataError
     return start, stop
 
 
@@ -99,7 +99,7 @@ def path_hops(data: bytes, start: int, end: int, budget: DecodeBudget) -> tuple[
     """
     length = end - start
     if length < _ADDRESS_BYTES + _HOP_BYTES:
-        raise Malformed
+        raise CalldataError
     count = (length - _ADDRESS_BYTES) // _HOP_BYTES
     budget.spend_hops(count)
     hops = []

@@ -14,7 +14,7 @@ from jitctl.domain.chain import PendingTx
 from jitctl.domain.swap_intent import SwapTx
 from jitctl.domain.values import Address
 from jitctl.strategy import decode_router02, decode_universal, decode_v3
-from jitctl.strategy.abi_words import Malformed
+from jitctl.strategy.abi_words import CalldataError
 from jitctl.strategy.router_ledger import RouterLedger
 
 MAX_CALLDATA_BYTES = 128 * 1024
@@ -61,7 +61,7 @@ def decode(tx: PendingTx, routers: Routers) -> SwapTx | None:
             decode_router02.decode_call(data, 0, len(data), routers.weth, ledger, tx.to)
         else:
             decode_universal.decode_call(data, 0, len(data), routers.weth, ledger, tx.to)
-    except Malformed:
+    except CalldataError:
         return None
     return SwapTx(
         tx_hash=tx.hash,

@@ -11,7 +11,7 @@ from jitctl.domain.swap_intent import RouterBalance, SwapHop
 from jitctl.domain.values import Address, Hash32
 from jitctl.strategy.abi_words import (
     WORD,
-    Malformed,
+    CalldataError,
     address_at,
     bytes_array_windows,
     bytes_window,
@@ -62,9 +62,9 @@ def decode_call(
     depth: int = 0,
     deadline_s: int | None = None,
 ) -> None:
-    """Append what the call in `data[start:end]` does to `ledger`; raises `Malformed`."""
+    """Append what the call in `data[start:end]` does to `ledger`; raises `CalldataError`."""
     if end - start < 4 or depth > MAX_DEPTH:
-        raise Malformed
+        raise CalldataError
     selector = int.from_bytes(data[start : start + 4], "big")
     args = start + 4
     if selector in (MULTICALL_DEADLINE, MULTICALL_PARENT, MULTICALL):
@@ -85,7 +85,7 @@ def decode_call(
     elif selector in (SWAP_EXACT_TOKENS_V2, SWAP_TOKENS_FOR_EXACT_V2):
         ledger.forget_all()
     elif not _own_payment(selector, data, args, end, weth, ledger) and selector not in INERT_02:
-        raise Malformed
+        raise CalldataError
 
 
 def _own_payment(

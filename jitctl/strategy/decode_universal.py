@@ -14,7 +14,7 @@ from jitctl.domain.swap_intent import RouterBalance
 from jitctl.domain.values import Address
 from jitctl.strategy.abi_words import (
     WORD,
-    Malformed,
+    CalldataError,
     bytes_array_windows,
     bytes_window,
     loose_address_at,
@@ -79,9 +79,9 @@ _UINT160_MAX = (1 << 160) - 1
 def decode_call(
     data: bytes, start: int, end: int, weth: Address, ledger: RouterLedger, router: Address
 ) -> None:
-    """Append what the call in `data[start:end]` does to `ledger`; raises `Malformed`."""
+    """Append what the call in `data[start:end]` does to `ledger`; raises `CalldataError`."""
     if end - start < 4:
-        raise Malformed
+        raise CalldataError
     selector = int.from_bytes(data[start : start + 4], "big")
     args = start + 4
     deadline_s = None
@@ -90,7 +90,7 @@ def decode_call(
     elif selector == EXECUTE_SIGNED:
         deadline_s = word_at(data, args + 7 * WORD, end)
     elif selector != EXECUTE:
-        raise Malformed
+        raise CalldataError
     _Plan(data, weth, router, ledger, deadline_s).run(args, end, 0)
 
 
@@ -110,11 +110,11 @@ class _Plan:
 
     def run(self, base: int, end: int, depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise Malformed
+            raise CalldataError
         commands_start, commands_end = bytes_window(self.data, base, 0, end)
         inputs = bytes_array_windows(self.data, base, 1, end, self.ledger.budget)
         if commands_end - commands_start != len(inputs):
-            raise Malformed
+            raise CalldataError
         for at, (input_start, input_end) in enumerate(inputs, start=commands_start):
             self._command(self.data[at] & COMMAND_MASK, input_start, input_end, depth)
 
@@ -138,7 +138,7 @@ class _Plan:
         elif command == PAY_PORTION:
             bips = word_at(data, start + 2 * WORD, end)
             if not 0 < bips <= 10_000:
-                raise Malformed
+                raise CalldataError
             if not self._is_router(start + WORD, end):
                 ledger.take_portion(loose_address_at(data, start, end), bips)
         elif command == PERMIT2_TRANSFER_FROM:
@@ -152,7 +152,7 @@ class _Plan:
         elif command in _OPAQUE:
             ledger.forget_all()
         elif command not in _INERT:
-            raise Malformed
+            raise CalldataError
 
     def _is_router(self, at: int, end: int) -> bool:
         return loose_address_at(self.data, at, end) in (_TO_ROUTER, self.router)
@@ -177,7 +177,7 @@ class _Plan:
             token = hops[0].token_in
             held = ledger.balance(token)
             if held is None:
-                raise Malformed
+                raise CalldataError
             # The flag sets only the amount: who pays is still the payer that the input names.
             source = held if paid_by_user else ledger.take_all(token)
         ledger.swap(

@@ -10,7 +10,7 @@ from jitctl.domain.swap_intent import SwapHop
 from jitctl.domain.values import ZERO_ADDRESS, Address
 from jitctl.strategy.abi_words import (
     WORD,
-    Malformed,
+    CalldataError,
     address_at,
     bytes_array_windows,
     bytes_window,
@@ -49,9 +49,9 @@ MAX_SQRT_PRICE_LIMIT_X96 = (1 << 160) - 1
 def decode_call(
     data: bytes, start: int, end: int, weth: Address, ledger: RouterLedger, depth: int = 0
 ) -> None:
-    """Append what the call in `data[start:end]` does to `ledger`; raises `Malformed`."""
+    """Append what the call in `data[start:end]` does to `ledger`; raises `CalldataError`."""
     if end - start < 4 or depth > MAX_DEPTH:
-        raise Malformed
+        raise CalldataError
     selector = int.from_bytes(data[start : start + 4], "big")
     args = start + 4
     if selector == MULTICALL:
@@ -62,7 +62,7 @@ def decode_call(
     elif selector in (EXACT_INPUT, EXACT_OUTPUT):
         _path(data, args, end, ledger, selector == EXACT_INPUT)
     elif not payment(selector, data, args, end, weth, ledger) and selector not in INERT:
-        raise Malformed
+        raise CalldataError
 
 
 def payment(selector: int, data: bytes, args: int, end: int, weth: Address, ledger: RouterLedger) -> bool:
@@ -81,7 +81,7 @@ def single_hop(data: bytes, base: int, end: int, ledger: RouterLedger) -> SwapHo
     ledger.budget.spend_hops(1)
     fee_pips = word_at(data, base + 2 * WORD, end)
     if fee_pips > MAX_FEE_PIPS:
-        raise Malformed
+        raise CalldataError
     return SwapHop(address_at(data, base, end), address_at(data, base + WORD, end), fee_pips)
 
 
@@ -89,7 +89,7 @@ def price_limit_at(data: bytes, at: int, end: int) -> int:
     """Return a uint160 price limit."""
     limit = word_at(data, at, end)
     if limit > MAX_SQRT_PRICE_LIMIT_X96:
-        raise Malformed
+        raise CalldataError
     return limit
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from jitctl.domain.swap_intent import BalanceFloor, RouterBalance, SwapHop, SwapIntent
 from jitctl.domain.values import ZERO_ADDRESS, Address, Hash32
-from jitctl.strategy.abi_words import DecodeBudget, Malformed
+from jitctl.strategy.abi_words import CalldataError, DecodeBudget
 
 ETH = ZERO_ADDRESS
 """Native ether's key among the balances."""
@@ -96,10 +96,10 @@ class RouterLedger:
             self._balances[token] = RouterBalance(held.known - held.known * bips // 10_000)
 
     def take_all(self, token: Address) -> RouterBalance:
-        """The whole balance leaves and is returned; `Malformed` when it is unknown."""
+        """The whole balance leaves and is returned; `CalldataError` when it is unknown."""
         held = self.balance(token)
         if held is None:
-            raise Malformed
+            raise CalldataError
         self._balances[token] = _EMPTY
         return held
 
@@ -137,9 +137,7 @@ class RouterLedger:
                 self.forget(hops[0].token_in)
         index = len(self.intents)
         self.intents.append(
-            SwapIntent(
-                router, hops, exact_in, amount, limit_amount, sqrt_price_limit_x96, deadline_s, carry
-            )
+            SwapIntent(router, hops, exact_in, amount, limit_amount, sqrt_price_limit_x96, deadline_s, carry)
         )
         if to_router:
             self.put_output(hops[-1].token_out, index)
@@ -147,7 +145,7 @@ class RouterLedger:
     def require_parent(self, block_hash: Hash32) -> None:
         """The transaction only succeeds on top of `block_hash`; two different ones can never both hold."""
         if self.required_parent not in (None, block_hash):
-            raise Malformed
+            raise CalldataError
         self.required_parent = block_hash
 
 

@@ -1,0 +1,350 @@
+"""One pool that a victim goes through: the plans that are worth an attempt there, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import NamedTuple
+
+from jitctl.amm.jit import JitOutcome, jit_swap
+from jitctl.amm.liquidity_math import liquidity_for_amounts
+from jitctl.amm.revert import PoolReverts
+from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
+from jitctl.domain.plan import Capital, JitPlan, Marks, Skip, SkipReason
+from jitctl.domain.swap_intent import SwapTx
+from jitctl.domain.values import Address
+from jitctl.strategy.flow import Flow
+from jitctl.strategy.inclusion import choose_bid
+from jitctl.strategy.limits import StrategyParams
+from jitctl.strategy.market import MarketView
+from jitctl.strategy.profit import (
+    Valuer,
+    gas_units,
+    mark_valuer,
+    pool_valuer,
+    risk_wei,
+    twap_valuer,
+    value_wei,
+    victim_extra_gas,
+    victim_headroom_gas,
+)
+from jitctl.strategy.sizing import Caps, Sized, Sizer, ValueCap
+from jitctl.strategy.walk import Position, Visit, Walk
+
+_MODEL_TOLERANCE = 1e-6
+"""Where model and simulator differ by more, rounding matters and the size is refined on the simulator."""
+_ZERO_ADD_CANDIDATES = 2
+
+
+class Simulated(NamedTuple):
+    """A range and size with its exact outcome; `surplus_wei` is value minus gas."""
+
+    surplus_wei: int
+    value_wei: int
+    gas_wei: int
+    gas_units: int
+    position: Position
+    outcome: JitOutcome
+    new_ticks: int
+
+
+class PoolCase:
+    """Everything about one pool for one transaction."""
+
+    def __init__(
+        self,
+        view: MarketView,
+        swap_tx: SwapTx,
+        walk: Walk,
+        address: Address,
+        params: StrategyParams,
+        next_base_fee_wei: int,
+        twap_tick: int | None,
+        loss_budget_left_wei: int | None,
+    ) -> None:
+        self.view = view
+        self.swap_tx = swap_tx
+        self.walk = walk
+        self.address = address
+        self.spec = view.specs[address]
+        self.pool = view.pools[address]
+        self.params = params
+        self.base_fee_wei = next_base_fee_wei
+        self.twap_tick = twap_tick
+        self.loss_budget_left_wei = loss_budget_left_wei
+        self.visits = [visit for visit in walk.visits if visit.pool == address]
+        self.main = self._main_visit()
+        self.risk_wei = risk_wei(params, next_base_fee_wei)
+
+    def plans(self, capital: Capital, marks: Marks) -> Skip | list[JitPlan]:
+        """Return the plans worth an attempt, best first, or the reason why there is none."""
+        params = self.params
+        mark = mark_valuer(self.spec, marks)
+        if mark is None or marks.age_s > params.max_mark_age_s:
+            return self._skip(
+                SkipReason.MARK_STALE, f"mark of {self.spec.quote_token.symbol}, {marks.age_s:.0f} s old"
+            )
+        refusal = self._contract_refuses()
+        if refusal:
+            return self._skip(SkipReason.NO_CAPITAL, refusal)
+        price_in, price_out = self._in_out(float(mark.price0), float(mark.price1))
+        flow = self._flow()
+        tick_cost_in = params.tick_init_gas_units * self.base_fee_wei / price_in
+        caps = self._caps(capital)
+        sizer = Sizer(flow, price_out / price_in, caps, tick_cost_in)
+        if sizer.informed():
+            return self._skip(
+                SkipReason.INFORMED, f"mark over end price {sizer.mark_ratio / flow.end**2:.6f}"
+            )
+        least_wei = gas_units(params, 0) * self.base_fee_wei + params.min_profit_wei + self.risk_wei
+        bound_wei = sizer.bound_in() * price_in
+        if bound_wei < least_wei:
+            return self._skip(SkipReason.TOO_SMALL, f"at most {bound_wei:.0f} wei, {least_wei} needed")
+        sized = sizer.candidates()
+        if not sized:
+            if sizer.starved or caps.amount_in + caps.amount_out <= 0.0:
+                return self._skip(SkipReason.NO_CAPITAL, "no limit leaves room for a position")
+            return self._skip(SkipReason.UNPROFITABLE, "no range gains at the mark")
+        best_wei = (sized[0].value_in - sized[0].new_ticks * tick_cost_in) * price_in
+        if best_wei * (1.0 + 1e-3) < least_wei:
+            return self._skip(SkipReason.UNPROFITABLE, f"about {best_wei:.0f} wei, {least_wei} needed")
+        return self._plans(self._simulated(sized, mark, capital, price_in))
+
+    def _main_visit(self) -> Visit:
+        """Return the visit that decides where liquidity is wanted: the largest."""
+        return max(self.visits, key=lambda visit: visit.amount_in) if len(self.visits) > 1 else self.visits[0]
+
+    def _flow(self) -> Flow:
+        main = self.main
+        amount = main.amount_specified
+        alike = [v for v in self.visits if v.zero_for_one == main.zero_for_one]
+        if len(alike) > 1 and all((v.amount_specified > 0) == (amount > 0) for v in alike):
+            # Swaps one way, one after the other, are one longer flow.
+            amount = sum(visit.amount_specified for visit in alike)
+            main = alike[0]
+        return Flow(main.before, main.zero_for_one, amount, main.sqrt_price_limit_x96)
+
+    def _in_out(self, of_token0: float, of_token1: float) -> tuple[float, float]:
+        return (of_token0, of_token1) if self.main.zero_for_one else (of_token1, of_token0)
+
+    def _token_caps(self, capital: Capital) -> tuple[int, int]:
+        """Return base units of token0 and token1, a unit short for the margin of `amount*_max`."""
+        params, spec = self.params, self.spec
+        return (
+            max(params.token_cap(spec.token0.address, capital) - 1, 0),
+            max(params.token_cap(spec.token1.address, capital) - 1, 0),
+        )
+
+    def _caps(self, capital: Capital) -> Caps:
+        params = self.params
+        amount_in, amount_out = self._in_out(*map(float, self._token_caps(capital)))
+        limits = params.pool_limits.get(self.address)
+        most_wei = float(params.notional_cap_wei(self.address)) * (1.0 - 1e-9)
+        loss_wei = (
+            inf if self.loss_budget_left_wei is None else float(self.loss_budget_left_wei) * (1.0 - 1e-9)
+        )
+        tick = self.pool.tick if self.twap_tick is None else self.twap_tick
+        spot = pool_valuer(self.spec, self.pool.sqrt_price_x96)
+        values = [ValueCap(*self._in_out(float(spot.price0), float(spot.price1)), most_wei, loss_wei)]
+        if self.twap_tick is not None:
+            twap = twap_valuer(self.spec, self.twap_tick)
+            values.append(ValueCap(*self._in_out(float(twap.price0), float(twap.price1)), most_wei, loss_wei))
+        return Caps(
+            amount_in,
+            amount_out,
+            tuple(values),
+            tick,
+            limits.max_range_ticks if limits is not None else None,
+        )
+
+    def _contract_refuses(self) -> str:
+        limits = self.params.pool_limits.get(self.address)
+        if limits is None or limits.max_spot_ticks is None or self.twap_tick is None:
+            return ""
+        distance = abs(self.pool.tick - self.twap_tick)
+        if distance <= limits.max_spot_ticks:
+            return ""
+        return (
+            f"the spot price is {distance} ticks from the TWAP, the contract allows {limits.max_spot_ticks}"
+        )
+
+    def _simulated(
+        self, sized: Sequence[Sized], mark: Valuer, capital: Capital, price_in: float
+    ) -> list[Simulated]:
+        """Run the model's best on the exact simulator, refine the winner if need be; best first."""
+        params = self.params
+        caps = self._token_caps(capital)
+        chosen = list(sized[: params.max_candidates])
+        chosen += [one for one in sized[params.max_candidates :] if not one.adds_ticks][:_ZERO_ADD_CANDIDATES]
+        exact = []
+        for one in chosen:
+            simulated = self._simulate(one, int(one.liquidity), mark, caps)
+            if simulated is not None:
+                exact.append((simulated, one))
+        if not exact:
+            return []
+        exact.sort(key=lambda pair: pair[0].surplus_wei, reverse=True)
+        best, model = exact[0]
+        expected = model.value_in * price_in
+        if abs(best.value_wei - expected) > _MODEL_TOLERANCE * expected:
+            exact[0] = (self._refined(best, model, mark, caps), model)
+        return [simulated for simulated, _ in exact]
+
+    def _simulate(self, one: Sized, liquidity: int, mark: Valuer, caps: tuple[int, int]) -> Simulated | None:
+        lower, upper = one.tick_lower, one.tick_upper
+        affordable = liquidity_for_amounts(
+            self.pool.sqrt_price_x96, get_sqrt_ratio_at_tick(lower), get_sqrt_ratio_at_tick(upper), *caps
+        )
+        liquidity = min(liquidity, affordable)
+        if liquidity < 1:
+            return None
+        position = Position(self.address, lower, upper, liquidity)
+        outcome: JitOutcome | None
+        if len(self.visits) == 1:
+            main = self.main
+            try:
+                outcome = jit_swap(
+                    main.before,
+                    lower,
+                    upper,
+                    liquidity,
+                    main.zero_for_one,
+                    main.amount_specified,
+                    main.sqrt_price_limit_x96,
+                )
+            except PoolReverts:
+                return None
+        else:
+            outcome = Walk(self.view, self.swap_tx, position).jit
+            if outcome is None:
+                return None
+        value = value_wei(outcome, mark)
+        units = gas_units(self.params, one.new_ticks)
+        gas = units * self.base_fee_wei
+        return Simulated(value - gas, value, gas, units, position, outcome, one.new_ticks)
+
+    def _refined(self, best: Simulated, one: Sized, mark: Valuer, caps: tuple[int, int]) -> Simulated:
+        """Climb on the exact simulator from the model's size, with steps that shrink when they fail."""
+        step = 0.02
+        for _ in range(self.params.refine_evaluations // 2):
+            moved = False
+            for factor in (1.0 + step, 1.0 - step):
+                other = self._simulate(one, int(best.position.liquidity * factor), mark, caps)
+                if (
+                    other is not None
+                    and other.surplus_wei > best.surplus_wei
+                    and self._within_value(one, other)
+                ):
+                    best, moved = other, True
+                    break
+            if not moved:
+                step /= 4
+        return best
+
+    def _within_value(self, one: Sized, other: Simulated) -> bool:
+        """The model's size may stand at a value cap; a refined one may only grow where it did not."""
+        return other.position.liquidity <= one.liquidity or one.liquidity < one.most * 0.999
+
+    def _plans(self, simulated: Sequence[Simulated]) -> Skip | list[JitPlan]:
+        params = self.params
+        if not simulated:
+            return self._skip(SkipReason.NO_CAPITAL, "no size fits the capital exactly")
+        plans: list[JitPlan] = []
+        reason, detail = SkipReason.UNPROFITABLE, ""
+        for one in simulated:
+            plan = self._plan(one)
+            if plan.net_wei - self.risk_wei < params.min_profit_wei:
+                detail = detail or f"net {plan.net_wei} wei, the floor is {params.min_profit_wei}"
+                continue
+            extra = self._extra_gas(one)
+            if extra > 0:
+                headroom = self._headroom_gas()
+                if extra > headroom:
+                    reason, detail = SkipReason.VICTIM_GAS, f"adds {extra} gas, the user left {headroom}"
+                    continue
+            known = one.outcome if len(self.visits) == 1 else None
+            after = Walk(self.view, self.swap_tx, one.position, known)
+            if after.failure:
+                if not plans:
+                    reason, detail = SkipReason.WOULD_FAIL, f"with us: {after.failure}"
+                continue
+            plans.append(plan)
+            if len(plans) > params.max_alternatives:
+                break
+        if not plans:
+            return self._skip(reason, detail)
+        best = max(plans, key=lambda plan: plan.net_wei)
+        others = [plan for plan in plans if plan is not best]
+        others.sort(key=lambda plan: (plan.adds_ticks > 0, -plan.net_wei))
+        return [best, *others]
+
+    def _headroom_gas(self) -> int:
+        hops = sum(len(intent.hops) for intent in self.swap_tx.intents)
+        crossed = sum(visit.result.ticks_crossed for visit in self.walk.visits)
+        return max(victim_headroom_gas(self.params, self.swap_tx.gas_limit, hops, crossed), 0)
+
+    def _extra_gas(self, one: Simulated) -> int:
+        if not one.outcome.adds_ticks:
+            return 0
+        return victim_extra_gas(
+            self.params,
+            self.main.zero_for_one,
+            one.outcome.adds_ticks,
+            one.outcome.swap.ticks_crossed,
+            self.main.result.ticks_crossed,
+        )
+
+    def _plan(self, one: Simulated) -> JitPlan:
+        params, outcome, main = self.params, one.outcome, self.main
+        min_fees_wei = self._fees_wei(outcome) * (10_000 - params.fee_margin_bps) // 10_000
+        tip_cap_wei = min_fees_wei * params.tip_share_cap_bps(self.address) // 10_000
+        surplus = max(one.surplus_wei, 0)
+        most = min(surplus * params.bid_max_share_bps // 10_000, tip_cap_wei)
+        least = min(surplus * params.bid_min_share_bps // 10_000, most)
+        bid = choose_bid(params.inclusion, surplus, one.gas_units, least, most)
+        before = self.pool.sqrt_price_x96
+        after = outcome.swap.sqrt_price_x96
+        mint_slack = before * params.mint_band_ppm // 1_000_000
+        burn_slack = after * params.burn_band_ppm // 1_000_000
+        return JitPlan(
+            victim_hash=self.swap_tx.tx_hash,
+            pool=self.address,
+            zero_for_one=main.zero_for_one,
+            victim_amount_specified=main.amount_specified,
+            tick_lower=one.position.tick_lower,
+            tick_upper=one.position.tick_upper,
+            liquidity=one.position.liquidity,
+            amount0_max=outcome.minted0 + 1,
+            amount1_max=outcome.minted1 + 1,
+            mint_sqrt_price_min_x96=before - mint_slack,
+            mint_sqrt_price_max_x96=before + mint_slack,
+            burn_sqrt_price_min_x96=after - burn_slack,
+            burn_sqrt_price_max_x96=after + burn_slack,
+            expected_mint0=outcome.minted0,
+            expected_mint1=outcome.minted1,
+            expected_burn0=outcome.burned0,
+            expected_burn1=outcome.burned1,
+            expected_fees0=outcome.fees0,
+            expected_fees1=outcome.fees1,
+            min_fees_wei=min_fees_wei,
+            value_wei=one.value_wei,
+            gas_cost_wei=one.gas_wei,
+            bid_wei=bid.bid_wei,
+            net_wei=one.surplus_wei - bid.bid_wei,
+            victim_amount_in=main.amount_in,
+            adds_ticks=outcome.adds_ticks,
+            parent_hash=self.view.head.hash,
+            target_block=self.view.head.number + 1,
+            notes={"pLanding": f"{bid.probability:.4f}", "newTicks": str(one.new_ticks)},
+        )
+
+    def _fees_wei(self, outcome: JitOutcome) -> int:
+        """Return the fees as the contract will value them: at the TWAP, else at the pool's price."""
+        if self.twap_tick is not None:
+            valuer = twap_valuer(self.spec, self.twap_tick)
+        else:
+            valuer = pool_valuer(self.spec, self.pool.sqrt_price_x96)
+        return valuer.wei(outcome.fees0, outcome.fees1)
+
+    def _skip(self, reason: SkipReason, detail: str) -> Skip:
+        return Skip(reason, detail, self.address)
