@@ -1,0 +1,80 @@
+"""What execution needs of a node, and how it reads what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+from jitctl.domain.chain import Head
+from jitctl.domain.values import Address
+from jitctl.errors import NodeError
+
+Call: TypeAlias = "dict[str, Any]"
+
+
+class Node(Protocol):
+    """One JSON-RPC call to our own nodes; raises `NodeError` or `TimedOut` and nothing else.
+
+    `only` names the one endpoint to ask.
+    """
+
+    async def call(
+        self,
+        method: str,
+        params: Sequence[Any] = (),
+        *,
+        timeout_s: float | None = None,
+        only: str | None = None,
+    ) -> Any: ...
+
+
+def block_overrides(parent: Head, base_fee_wei: int, timestamp_s: int, fee_recipient: Address) -> Call:
+    """The header of the block after `parent`, as `eth_simulateV1` takes it."""
+    return {
+        "number": hex(parent.number + 1),
+        "time": hex(timestamp_s),
+        "baseFeePerGas": hex(base_fee_wei),
+        "feeRecipient": fee_recipient,
+    }
+
+
+async def simulate_calls(
+    node: Node,
+    parent: Head,
+    overrides: Call,
+    calls: Sequence[Call],
+    *,
+    state: Call | None = None,
+    timeout_s: float,
+    only: str | None = None,
+) -> list[dict[str, Any]]:
+    """Run `calls` in order in one block on top of `parent`, and return one result each.
+
+    The parent is pinned by its hash. `validation` asks the node to be strict where it can be; nothing here
+    relies on that. Raises `NodeError` or `TimedOut`.
+    """
+    block: Call = {"blockOverrides": overrides, "calls": list(calls)}
+    if state:
+        block["stateOverrides"] = state
+    request = {"blockStateCalls": [block], "validation": True, "traceTransfers": False}
+    reply = await node.call(
+        "eth_simulateV1", [request, {"blockHash": parent.hash}], timeout_s=timeout_s, only=only
+    )
+    try:
+        (simulated,) = reply
+        results = simulated["calls"]
+        if int(simulated["number"], 16) != parent.number + 1:
+            raise NodeError("the node simulated another block number")
+        if len(results) != len(calls) or not all(isinstance(result, dict) for result in results):
+            raise NodeError("the node did not return one result per call")
+    except (LookupError, TypeError, ValueError):
+        raise NodeError("the node's simulation has the wrong shape") from None
+    return list(results)
+
+
+def number(value: Any, what: str) -> int:
+    """A hex quantity; raises `NodeError`."""
+    try:
+        return int(value, 16)
+    except (TypeError, ValueError):
+        raise NodeError(f"the node answered {str(value)[:40]!r} for {what}") from None

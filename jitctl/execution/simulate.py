@@ -1,0 +1,223 @@
+"""Mint, victim and burn, simulated on our own node as unsigned calls on top of a pinned parent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from jitctl.domain.bundle import BundleDraft, BundleSimulation, LegResult
+from jitctl.domain.chain import PendingTx
+from jitctl.domain.counters import Counters
+from jitctl.domain.executor_events import NOTHING_MOVED, leg_amounts
+from jitctl.domain.values import Address
+from jitctl.errors import JitError, NodeError, TimedOut
+from jitctl.execution.base_fee import next_base_fee_wei
+from jitctl.execution.executor_calls import burn_calldata, mint_calldata
+from jitctl.execution.node import Call, Node, block_overrides, number, simulate_calls
+from jitctl.execution.raw_tx import RawMismatch, rebuild
+from jitctl.execution.revert_reason import revert_reason
+
+SIMULATION_OUTCOMES = (
+    "ok", "raw_mismatch", "nonce_mismatch", "victim_gone", "balance_short", "mint_reverts", "victim_reverts",
+    "victim_gas", "burn_reverts", "parent_moved", "simulation_failed", "simulation_timeout",
+)  # fmt: skip
+CLASSIFYING_GAS = 10_000_000
+"""Gas with which a failed victim is tried again, to learn whether gas was what it lacked."""
+
+
+class _Failed(Exception):  # noqa: N818 - carries a reason of ABANDON_REASONS, is not an error for people
+    def __init__(self, reason: str, detail: str, legs: tuple[LegResult, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+        self.legs = legs
+
+
+class NodeSimulator:
+    """`simulate` never raises for what a node or a transaction does: it is the simulation's `reason`."""
+
+    def __init__(self, node: Node, *, executor: Address, timeout_s: float = 0.3) -> None:
+        self.counters = Counters(SIMULATION_OUTCOMES)
+        self._node = node
+        self._executor = executor
+        self._timeout_s = timeout_s
+
+    async def simulate(self, draft: BundleDraft) -> BundleSimulation:
+        """Run the three calls with their real gas limits, fees, nonces and lists, and check the rest here.
+
+        Not left to the node: the base fee, the nonces of operator and victim, their balances, and that the
+        parent is still the head after the reply.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                outcome = await self._simulate(draft)
+        except _Failed as failed:
+            outcome = _abandoned(failed)
+        except (TimeoutError, TimedOut):
+            outcome = BundleSimulation(
+                ok=False,
+                reason="simulation_timeout",
+                detail=f"no answer within {self._timeout_s * 1000:.0f} ms",
+            )
+        except JitError as error:
+            outcome = BundleSimulation(ok=False, reason="simulation_failed", detail=error.message)
+        self.counters.add(outcome.reason or "ok")
+        return outcome
+
+    async def _simulate(self, draft: BundleDraft) -> BundleSimulation:
+        _check_draft(draft)
+        victim = draft.victim
+        at = {"blockHash": draft.parent.hash}
+        results, *accounts = await asyncio.gather(
+            self._run(draft, victim_call(victim)),
+            self._node.call("eth_getTransactionCount", [draft.operator, at], timeout_s=self._timeout_s),
+            self._node.call("eth_getBalance", [draft.operator, at], timeout_s=self._timeout_s),
+            self._node.call("eth_getTransactionCount", [victim.sender, at], timeout_s=self._timeout_s),
+            self._node.call("eth_getBalance", [victim.sender, at], timeout_s=self._timeout_s),
+        )
+        latest = await self._node.call("eth_getBlockByNumber", ["latest", False], timeout_s=self._timeout_s)
+        if not isinstance(latest, Mapping) or latest.get("hash") != draft.parent.hash:
+            raise _Failed("parent_moved", f"the head is no longer {draft.parent.hash}")
+        _check_accounts(draft, [number(value, "an account") for value in accounts])
+        return await self._judge(draft, results)
+
+    async def _run(self, draft: BundleDraft, victim: Call, state: Call | None = None) -> list[dict[str, Any]]:
+        overrides = block_overrides(
+            draft.parent, draft.base_fee_wei, draft.timestamp_s, draft.parent.coinbase
+        )
+        calls = [
+            self._leg_call(draft, mint_calldata(draft), draft.nonce, draft.mint_gas_limit),
+            victim,
+            self._leg_call(draft, burn_calldata(draft), draft.nonce + 1, draft.burn_gas_limit),
+        ]
+        return await simulate_calls(
+            self._node, draft.parent, overrides, calls, state=state, timeout_s=self._timeout_s
+        )
+
+    def _leg_call(self, draft: BundleDraft, calldata: bytes, nonce: int, gas_limit: int) -> Call:
+        return {
+            "from": draft.operator,
+            "to": self._executor,
+            "nonce": hex(nonce),
+            "gas": hex(gas_limit),
+            "maxFeePerGas": hex(draft.base_fee_wei),
+            "maxPriorityFeePerGas": "0x0",
+            "value": "0x0",
+            "input": "0x" + calldata.hex(),
+        }
+
+    async def _judge(self, draft: BundleDraft, results: list[dict[str, Any]]) -> BundleSimulation:
+        mint, victim, burn = legs = tuple(_leg(result) for result in results)
+        if not mint.success:
+            raise _Failed("mint_reverts", mint.error, legs)
+        if not victim.success:
+            reason = "victim_gas" if await self._lacks_gas(draft) else "victim_reverts"
+            raise _Failed(reason, f"{victim.error}; {victim.gas_used} of {draft.victim.gas_limit} gas", legs)
+        if not burn.success:
+            raise _Failed("burn_reverts", burn.error, legs)
+        try:
+            amounts = leg_amounts(self._executor, [log for result in results for log in _logs(result)])
+        except ValueError as error:
+            raise _Failed("simulation_failed", str(error), legs) from None
+        if amounts == NOTHING_MOVED:
+            raise _Failed("simulation_failed", "the executor's events are missing from the simulation", legs)
+        return BundleSimulation(
+            ok=True, reason="", detail="", mint=mint, victim=victim, burn=burn, amounts=amounts
+        )
+
+    async def _lacks_gas(self, draft: BundleDraft) -> bool:
+        """Does the same bundle work when only the victim's gas is raised?
+
+        A node names an inner call's lack of gas as a plain revert, so it is tried, with a balance that
+        pays for the gas.
+        """
+        call = victim_call(draft.victim)
+        call["gas"] = hex(max(CLASSIFYING_GAS, 2 * draft.victim.gas_limit))
+        state: Call = {draft.victim.sender: {"balance": hex(1 << 128)}}
+        try:
+            results = await self._run(draft, call, state)
+        except JitError:
+            return False
+        return _leg(results[1]).success
+
+
+def victim_call(tx: PendingTx) -> Call:
+    """The victim as an unsigned call: everything that changes how it executes is kept."""
+    call: Call = {
+        "from": tx.sender,
+        "nonce": hex(tx.nonce),
+        "gas": hex(tx.gas_limit),
+        "value": hex(tx.value_wei),
+        "input": "0x" + tx.calldata.hex(),
+    }
+    if tx.to is not None:
+        call["to"] = tx.to
+    if tx.tx_type in (0, 1):
+        call["gasPrice"] = hex(tx.max_fee_per_gas_wei)
+    else:
+        call["maxFeePerGas"] = hex(tx.max_fee_per_gas_wei)
+        call["maxPriorityFeePerGas"] = hex(tx.max_priority_fee_per_gas_wei)
+    if tx.rpc_body.get("accessList"):
+        call["accessList"] = tx.rpc_body["accessList"]
+    if tx.tx_type == 4:
+        call["authorizationList"] = tx.rpc_body["authorizationList"]
+    return call
+
+
+def _check_draft(draft: BundleDraft) -> None:
+    """What needs no node: the victim's bytes, the base fee, and that the victim can pay it."""
+    try:
+        rebuild(draft.victim)
+    except RawMismatch as error:
+        raise _Failed("raw_mismatch", error.message) from None
+    base_fee_wei = next_base_fee_wei(draft.parent)
+    if draft.base_fee_wei != base_fee_wei:
+        raise _Failed(
+            "simulation_failed", f"base fee {draft.base_fee_wei} wei, the parent says {base_fee_wei}"
+        )
+    if draft.victim.max_fee_per_gas_wei < base_fee_wei:
+        raise _Failed(
+            "simulation_failed",
+            f"the victim pays at most {draft.victim.max_fee_per_gas_wei} wei a gas, "
+            f"the base fee is {base_fee_wei}",
+        )
+    if draft.timestamp_s <= draft.parent.timestamp_s:
+        raise _Failed("simulation_failed", "the block's time is not after its parent's")
+
+
+def _check_accounts(draft: BundleDraft, accounts: list[int]) -> None:
+    operator_nonce, operator_wei, victim_nonce, victim_wei = accounts
+    victim = draft.victim
+    if operator_nonce != draft.nonce:
+        raise _Failed("nonce_mismatch", f"operator: nonce {operator_nonce} on chain, {draft.nonce} drafted")
+    if victim_nonce > victim.nonce:
+        raise _Failed("victim_gone", f"victim: nonce {victim.nonce} is used, the next is {victim_nonce}")
+    if victim_nonce < victim.nonce:
+        raise _Failed("nonce_mismatch", f"victim: nonce {victim_nonce} on chain, {victim.nonce} pending")
+    needed_wei = (draft.mint_gas_limit + draft.burn_gas_limit) * draft.base_fee_wei
+    if operator_wei < needed_wei:
+        raise _Failed("balance_short", f"operator: {operator_wei} wei, {needed_wei} needed for gas")
+    needed_wei = victim.gas_limit * victim.max_fee_per_gas_wei + victim.value_wei
+    if victim_wei < needed_wei:
+        raise _Failed("balance_short", f"victim: {victim_wei} wei, {needed_wei} needed")
+
+
+def _leg(result: Mapping[str, Any]) -> LegResult:
+    success = number(result.get("status"), "a call's status") == 1
+    gas_used = number(result.get("gasUsed"), "a call's gas")
+    return LegResult(success, gas_used, "" if success else revert_reason(result))
+
+
+def _logs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    logs = result.get("logs")
+    if not isinstance(logs, list):
+        raise NodeError("the node's simulation has no logs")
+    return logs
+
+
+def _abandoned(failed: _Failed) -> BundleSimulation:
+    mint, victim, burn = failed.legs or (None, None, None)
+    return BundleSimulation(
+        ok=False, reason=failed.reason, detail=failed.detail, mint=mint, victim=victim, burn=burn
+    )
