@@ -21,6 +21,8 @@ ReportOutputOption = Annotated[
     render.ReportFormat,
     typer.Option("-o", "--output", envvar="JITCTL_OUTPUT", show_envvar=False, help="text, json or md."),
 ]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 10 on warnings.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit trail.")]
 
 

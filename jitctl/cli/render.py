@@ -77,6 +77,17 @@ def state_word(state: str) -> str:
     return paint(printable(state), _STATE_COLOURS.get(state, "bold"), sys.stdout)
 
 
+def mark(word: str, colour: str) -> str:
+    """Return a check's result as a word of fixed width."""
+    return paint(word.ljust(4), colour, sys.stdout)
+
+
+def clear_screen() -> None:
+    """Begin a fresh screen, on a terminal only."""
+    if sys.stdout.isatty():
+        sys.stdout.write("\x1b[H\x1b[J")
+
+
 def duration(seconds: float | None) -> str:
     """Return 93784.2 as `1d 2h 3m`; the two or three largest units are enough for a person."""
     if seconds is None:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import tomllib
-import types
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,9 +190,11 @@ def _keys_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return annotation if issubclass(annotation, BaseModel) else None
-    return next((found for arg in typing.get_args(annotation) if (found := _model_in(arg))), None)
+    """Return the model inside an annotation such as `Annotated[tuple[Model, ...], ...]` or `Model | None`."""
+    inner = typing.get_args(annotation)
+    if not inner and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in inner if (found := _model_in(part))), None)
 
 
 def _cross_check(sources: dict[str, _Source], models: dict[str, BaseModel]) -> list[Problem]:

@@ -171,11 +171,14 @@ class PoolsConfig(Model):
 
 
 class LimitsConfig(Model):
-    """Floors and ceilings of one attempt; `max_per_token` is in base units by token symbol."""
+    """Floors and ceilings of one attempt; `max_per_token` is in base units by token symbol,
+    `size_share_bps` the part of the capital at hand that one mint may take.
+    """
 
     min_profit_wei: Wei
     max_notional_wei: Wei
     max_per_token: dict[str, BaseUnits] = {}
+    size_share_bps: Annotated[int, Field(gt=0, le=10_000)] = 10_000
 
 
 class AlertsConfig(Model):

@@ -19,7 +19,7 @@ _SECRET = re.compile(r"(?:0x)?[0-9a-fA-F]{64}")
 
 def refuse(rule: str, message: str) -> PydanticCustomError:
     """Return the validation error of one of our own rules."""
-    return PydanticCustomError(rule, message)  # type: ignore[arg-type]  # the rule id is data, not a literal
+    return PydanticCustomError(rule, message)
 
 
 def _base_units(value: Any) -> int:
@@ -37,7 +37,7 @@ def _wei(value: Any) -> int:
         fraction = fraction or ""
         if len(fraction) > digits:
             raise refuse("JC112", f"{value!r} is finer than one wei")
-        return int(whole) * 10**digits + int((fraction or "0").ljust(digits, "0") if digits else 0)
+        return int(whole) * int(10**digits) + int(fraction.ljust(digits, "0") or "0")
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and value.replace("_", "").isdecimal():

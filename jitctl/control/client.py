@@ -14,6 +14,7 @@ from typing import Any
 
 from jitctl import __version__
 from jitctl.control.roles import BY_VERB
+from jitctl.control.unix_address import short_address
 from jitctl.errors import ERRORS_BY_CODE, DaemonNotRunning, JitError, PermissionDenied, TimedOut
 
 MAX_REPLY_BYTES = 16 << 20
@@ -71,9 +72,11 @@ class Client:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as link:
             try:
                 link.settimeout(_left(deadline))
-                link.connect(str(self._path))
+                with short_address(self._path) as address:
+                    link.connect(address)
                 link.sendall(request)
-                chunks, size = [], 0
+                chunks: list[bytes] = []
+                size = 0
                 while size <= MAX_REPLY_BYTES:
                     link.settimeout(_left(deadline))
                     chunk = link.recv(65536)

@@ -78,13 +78,18 @@ class EngineFigures:
 
 @dataclass(frozen=True)
 class Status:
-    """GET /api/status. `figures` holds the engine's own counters and is as old as `engine.figures_age_s`."""
+    """GET /api/status.
+
+    `ready` says that start-up is over. `figures` holds the engine's own counters and is as old as
+    `engine.figures_age_s`.
+    """
 
     NESTED: ClassVar[dict[str, type[Any]]] = {"engine": EngineFigures}
 
     version: str = ""
     mode: str = ""
     state: str = ""
+    ready: bool = False
     reason: str = ""
     since_s: float | None = None
     crisis_level: str = "off"

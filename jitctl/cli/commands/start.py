@@ -1,0 +1,196 @@
+"""`jitctl start`."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jitctl.cli import options, render
+from jitctl.cli.confirm import confirm
+from jitctl.cli.options import OutputOption, ReasonOption, YesOption
+from jitctl.cli.render import Format
+from jitctl.errors import ERRORS_BY_CODE, DaemonNotRunning, JitError, Refused, TimedOut
+
+if TYPE_CHECKING:
+    from jitctl.config.locate import Folders
+
+READY_LIMIT_S = 90.0
+LOG_LINES = 10
+
+
+class Mode(StrEnum):
+    """`test` submits nothing, `production` does."""
+
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+def start(
+    ctx: typer.Context,
+    mode: Annotated[
+        Mode, typer.Option("--mode", help="test: everything but submitting; production: submits.")
+    ],
+    foreground: Annotated[
+        bool,
+        typer.Option(
+            "--foreground", help="Stay in this terminal and show the log (for systemd, containers)."
+        ),
+    ] = False,
+    reason: ReasonOption = "",
+    yes: YesOption = False,
+    output: OutputOption = Format.TEXT,
+) -> None:
+    """Start the bot, in test or production mode.
+
+    Returns when the bot is ready, or says why it is not, with the log's last lines. Over a running test
+    bot, --mode production replaces its engine. Starting what runs already is done, exit code 0.
+
+    Example: jitctl start --mode test
+    """
+    found = options.folders(ctx)
+    running = _running(ctx)
+    if running is not None:
+        _over_running(ctx, running, mode, reason, yes, output)
+        return
+    if mode is Mode.PRODUCTION and not yes:
+        confirm("start a bot that submits to the chain", word="production")
+    argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(found.config), "--mode", mode]
+    if foreground:
+        os.execv(sys.executable, [*argv, "--mirror"])  # noqa: S606  # our own interpreter and module
+    status = _detached(argv, found)
+    render.result(status, output, _text)
+
+
+def _running(ctx: typer.Context) -> dict[str, Any] | None:
+    try:
+        return options.client(ctx, timeout_s=5.0).call("status")
+    except DaemonNotRunning:
+        return None
+
+
+def _over_running(
+    ctx: typer.Context, running: dict[str, Any], mode: Mode, reason: str, yes: bool, output: Format
+) -> None:
+    """A daemon is there already: say so, or have it bring up the engine that is asked for."""
+    alive = bool(running.get("engine", {}).get("alive"))
+    if alive and not running.get("ready"):
+        raise Refused("another start is under way", hint="follow it with: jitctl status")
+    if alive and running.get("mode") == mode:
+        render.note(f"already running in mode {mode}")
+        render.result(running, output, _text)
+        return
+    if alive and mode is Mode.TEST:
+        raise Refused("a production bot runs here", hint="end it first: jitctl stop")
+    if mode is Mode.PRODUCTION and not yes:
+        confirm("start a bot that submits to the chain", word="production")
+    asked = options.client(ctx, timeout_s=READY_LIMIT_S)
+    asked.call("start", body={"reason": reason, "mode": str(mode)})
+    render.result(asked.call("status"), output, _text)
+
+
+def _detached(argv: list[str], found: Folders) -> dict[str, Any]:
+    """Start the daemon in a session of its own and return its status once it is ready."""
+    began_s = time.time()
+    try:
+        found.logs.mkdir(parents=True, exist_ok=True, mode=0o750)
+        start_log = open(found.logs / "start.log", "wb")  # noqa: SIM115, PTH123  # the child inherits it
+    except OSError as error:
+        raise JitError(f"cannot write to {found.logs}: {error.strerror or error}") from None
+    reader, writer = os.pipe()
+    with start_log:
+        daemon = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [*argv, "--ready-fd", str(writer)],
+            pass_fds=(writer,),
+            stdin=subprocess.DEVNULL,
+            stdout=start_log,
+            stderr=start_log,
+            start_new_session=True,
+            cwd=found.config.parent,
+        )
+    os.close(writer)
+    answer = _first_line(reader, READY_LIMIT_S)
+    if answer is None:
+        raise TimedOut(
+            f"the daemon (pid {daemon.pid}) has not said within {READY_LIMIT_S:g} s whether it is ready",
+            hint="it goes on starting; follow it with: jitctl status",
+        )
+    if "status" in answer and "error" not in answer:
+        status: dict[str, Any] = answer["status"]
+        return status
+    raise _failure(answer, found, began_s)
+
+
+def _first_line(reader: int, limit_s: float) -> dict[str, Any] | None:
+    """Return the daemon's one line, empty if it ended without one, None after `limit_s`."""
+    raw, deadline = b"", time.monotonic() + limit_s
+    try:
+        while not raw.endswith(b"\n"):
+            ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                return None
+            chunk = os.read(reader, 65536)
+            if not chunk:
+                return {}
+            raw += chunk
+        answer = json.loads(raw)
+        return answer if isinstance(answer, dict) else {}
+    finally:
+        os.close(reader)
+
+
+def _failure(answer: dict[str, Any], found: Folders, began_s: float) -> JitError:
+    body = answer.get("error") or {}
+    kind = ERRORS_BY_CODE.get(str(body.get("code")), JitError)
+    message = str(body.get("message") or "the daemon ended before it was ready")
+    lines = _log_lines(found.log_file, began_s) or _tail(found.logs / "start.log")
+    if lines:
+        message += "\nthe log's last lines:\n" + "\n".join(f"  {line}" for line in lines)
+    return kind(message, hint=str(body.get("hint") or f"the whole log: {found.log_file}"))
+
+
+def _log_lines(log: Path, began_s: float) -> list[str]:
+    """Return what the log says of this start, briefly."""
+    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began_s))
+    lines = []
+    for raw in _tail(log, 200):
+        try:
+            line = json.loads(raw)
+        except ValueError:
+            continue
+        if str(line.get("time", "")) >= since:
+            text = line.get("text") or line.get("state") or ""
+            lines.append(f"{line.get('time')} {line.get('level')} {line.get('event')} {text}".rstrip())
+    return lines[-LOG_LINES:]
+
+
+def _tail(path: Path, count: int = LOG_LINES) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 65_536))
+            return file.read().decode("utf-8", errors="replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
+def _text(status: dict[str, Any]) -> str:
+    state, mode = render.state_word(str(status.get("state"))), status.get("mode")
+    reason = render.printable(str(status.get("reason") or ""))
+    return render.table(
+        [
+            ("state", f"{state} ({reason})" if reason else state),
+            ("mode", f"{mode}: {'nothing is submitted' if mode == 'test' else 'bundles are submitted'}"),
+            ("daemon", f"pid {status.get('keeperPid')}"),
+            ("http", str(status.get("http"))),
+            ("log", str(status.get("logFile"))),
+        ]
+    )

@@ -1,0 +1,168 @@
+"""The two doors: sockets that we bind ourselves, and who stands in front of the Unix one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import grp
+import os
+import pwd
+import socket
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from jitctl.control.roles import ADMIN, OPERATOR, VIEWER
+from jitctl.control.unix_address import short_address
+from jitctl.errors import ConfigError, JitError, Refused
+
+SO_PEERGROUPS = 59
+"""Linux: the supplementary groups of the peer at connect time; absent from Python's socket module."""
+_NO_LOGIN_UID = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who connected, as the kernel says; `person` is the one behind sudo where that is known."""
+
+    pid: int
+    uid: int
+    groups: frozenset[int]
+    person: str
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Which user and groups have which role on the Unix door."""
+
+    owner_uid: int
+    operator_gid: int
+    viewer_gid: int | None
+
+    def role_of(self, peer: Peer) -> str:
+        """Return the peer's role, empty for none."""
+        if peer.uid in (0, self.owner_uid):
+            return ADMIN
+        if self.operator_gid in peer.groups:
+            return OPERATOR
+        return VIEWER if self.viewer_gid is not None and self.viewer_gid in peer.groups else ""
+
+
+def rights(operator_group: str, viewer_group: str) -> Rights:
+    """Resolve the configured groups; raises `ConfigError` for one that does not exist."""
+    operator = _gid(operator_group) if operator_group else os.getgid()
+    return Rights(os.getuid(), operator, _gid(viewer_group) if viewer_group else None)
+
+
+def _gid(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ConfigError(f"there is no group {name!r}", hint="create it, or correct [socket]") from None
+
+
+def bind_unix(path: Path, gid: int) -> socket.socket:
+    """Bind the control socket: 0660 in a folder of 0750, and never wider, not even while it is made.
+
+    Expects that the caller holds the folder's keeper lock, so that a socket found there is a stale one.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        path.parent.chmod(0o750)
+        if path.parent.stat().st_gid != gid:
+            os.chown(path.parent, -1, gid)
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(path.lstat().st_mode):
+                raise Refused(f"{path} is in the way and is no socket", hint="move it elsewhere")
+            path.unlink()
+        door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        before = os.umask(0o177)
+        try:
+            with short_address(path) as address:
+                door.bind(address)
+        finally:
+            os.umask(before)
+        os.chown(path, -1, gid)
+        path.chmod(0o660)
+    except OSError as error:
+        raise JitError(f"cannot open the control socket {path}: {error.strerror or error}") from error
+    return door
+
+
+def bind_tcp(host: str, port: int) -> socket.socket:
+    """Bind the read-only door on the loopback; `Refused` names who has the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    door = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((host, port))
+        # Only listening tells whether another socket already does, with SO_REUSEADDR on both.
+        door.listen(128)
+    except OSError as error:
+        door.close()
+        if error.errno != errno.EADDRINUSE:
+            raise JitError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        owner = port_owner(port)
+        raise Refused(
+            f"port {port} is taken by {owner or 'another process'}",
+            hint="end it, or choose another [http] port in jitctl.toml (9090 is Prometheus's default too)",
+        ) from None
+    return door
+
+
+def port_owner(port: int) -> str:
+    """Return `name (pid N)` of the process that listens on a TCP port; empty where /proc does not tell."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        with contextlib.suppress(OSError):
+            if any(str(entry.readlink()) in inodes for entry in folder.iterdir()):
+                name = (folder.parent / "comm").read_text(encoding="utf-8", errors="replace").strip()
+                return f"{name} (pid {folder.parent.name})"
+    return ""
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    """Return who connected; only for AF_UNIX: on TCP the kernel answers the same question with nonsense."""
+    size = struct.calcsize("3i")
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    pid, uid, gid = struct.unpack("3i", raw)
+    groups = {gid}
+    with contextlib.suppress(OSError):
+        listed = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 4 * 4096)
+        groups.update(struct.unpack(f"{len(listed) // 4}I", listed))
+    return Peer(pid, uid, frozenset(groups), _person(pid, uid))
+
+
+def _person(pid: int, uid: int) -> str:
+    try:
+        login = int(Path(f"/proc/{pid}/loginuid").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        login = _NO_LOGIN_UID
+    known = uid if login == _NO_LOGIN_UID else login
+    try:
+        return pwd.getpwuid(known).pw_name
+    except KeyError:
+        return f"uid {known}"
+
+
+class PeerProtocol(H11Protocol):
+    """uvicorn's HTTP protocol, with the Unix peer put where the application finds it: `scope["state"]`."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and connection.family == socket.AF_UNIX:
+            try:
+                self.app_state = {**self.app_state, "peer": peer_of(connection)}
+            except OSError:
+                transport.abort()

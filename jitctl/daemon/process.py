@@ -1,0 +1,253 @@
+"""Process 1 from first line to last: start-up, serving, shutdown (`python -m jitctl.daemon.process`)."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import shlex
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from jitctl import __version__
+from jitctl.config.load import Config, load
+from jitctl.control.redact import redact_text
+from jitctl.control.roles import TCP, UNIX
+from jitctl.control.schema import ActionRequest, to_wire
+from jitctl.daemon.api import Door, application
+from jitctl.daemon.audit import Audit
+from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, rights
+from jitctl.daemon.keeper import SIGNAL, Keeper
+from jitctl.daemon.telemetry import Telemetry
+from jitctl.errors import JitError, Refused, TimedOut
+from jitctl.safety.durable import create_record
+from jitctl.safety.process_identity import ProcessIdentity
+
+READY_LIMIT_S = 60.0
+ENGINE_ARGV = (sys.executable, "-m", "jitctl.daemon.engine_process")
+ENV_ENGINE = "JITCTL_ENGINE_COMMAND"
+"""Another program that speaks the link, for the keeper's own tests."""
+MAX_CONNECTIONS = 64
+LOCK_NAME = "keeper.lock"
+
+
+@dataclass(frozen=True)
+class Options:
+    config_dir: Path
+    mode: str
+    ready_fd: int | None
+    mirror: bool
+
+
+def parse(argv: list[str]) -> Options:
+    """Return what `jitctl start` passes; nobody else calls this program."""
+    parser = argparse.ArgumentParser(prog="jitctl-keeper")
+    parser.add_argument("--config-dir", type=Path, required=True)
+    parser.add_argument("--mode", choices=("test", "production"), required=True)
+    parser.add_argument("--ready-fd", type=int)
+    parser.add_argument("--mirror", action="store_true", help="show the log on stderr too")
+    found = parser.parse_args(argv)
+    return Options(found.config_dir.absolute(), found.mode, found.ready_fd, found.mirror)
+
+
+def main(argv: list[str]) -> int:
+    """Keep one bot until it is stopped; returns the exit code."""
+    options = parse(argv)
+    starter = Starter(options.ready_fd)
+    try:
+        config = load(options.config_dir)
+        with _only_keeper(config.folders.run):
+            return asyncio.run(_keep(config, options, starter))
+    except JitError as error:
+        starter.tell(error.as_dict())
+        return error.exit_code
+    except Exception as error:
+        # Standard error is the start-up log file here; the operator sees one line.
+        sys.stderr.write(redact_text(traceback.format_exc()))
+        message = f"unexpected {type(error).__name__}: {redact_text(str(error))}"
+        starter.tell(
+            JitError(message, hint="this is a defect of jitctl; the start-up log has more").as_dict()
+        )
+        return 1
+
+
+class Starter:
+    """The `jitctl start` that waits for us: told once, over a pipe, how the start went."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def tell(self, body: dict[str, Any]) -> None:
+        """Send one JSON line; later calls, and a starter that has left, are ignored."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        with contextlib.suppress(OSError):
+            os.write(descriptor, json.dumps(body).encode() + b"\n")
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _only_keeper(run: Path) -> Generator[None]:
+    """Hold the folder's keeper lock, which goes with the process; `Refused` if another holds it."""
+    try:
+        run.mkdir(parents=True, exist_ok=True, mode=0o750)
+        descriptor = os.open(run / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    except OSError as error:
+        raise JitError(f"cannot use the folder {run}: {error.strerror or error}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise Refused(
+            f"another jitctl daemon has just started, or is stopping, in {run}",
+            hint="look at it with: jitctl status",
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _keep(config: Config, options: Options, starter: Starter) -> int:
+    folders = config.folders
+    telemetry = Telemetry(folders.log_file, mirror=options.mirror)
+    doors: list[socket.socket] = []
+    try:
+        for folder in (folders.data, folders.logs):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        who = rights(config.main.socket.operator_group, config.main.socket.viewer_group)
+        tcp = bind_tcp(config.main.http.host, config.main.http.port)
+        doors.append(tcp)
+        port = tcp.getsockname()[1]
+        keeper = Keeper(
+            config,
+            mode=options.mode,
+            engine_argv=shlex.split(os.environ.get(ENV_ENGINE, "")) or ENGINE_ARGV,
+            telemetry=telemetry,
+            audit=Audit(folders.data / "audit.jsonl"),
+            http_address=f"http://{config.main.http.host}:{port}",
+        )
+        unix = bind_unix(folders.socket, who.operator_gid)
+        doors.append(unix)
+        _write_pid_file(folders.pid_file, options.mode)
+        telemetry.log("daemon_started", version=__version__, mode=options.mode, configHash=config.hash)
+        servers = [
+            _server(application(keeper, UNIX, who)),
+            _server(application(keeper, TCP, who, port)),
+        ]
+        serving = [
+            asyncio.create_task(server.serve(sockets=[door]))
+            for server, door in zip(servers, (unix, tcp), strict=True)
+        ]
+        try:
+            return await _run(keeper, starter)
+        finally:
+            await keeper.stop_now()
+            for server in servers:
+                server.should_exit = True
+            await asyncio.wait(serving, timeout=5.0)
+            telemetry.log("daemon_stopped", uptimeS=round(keeper.uptime_s(), 1))
+    except JitError as error:
+        telemetry.log("start_failed", level="error", code=error.code, text=error.message)
+        raise
+    except OSError as error:
+        raise JitError(f"cannot start: {error}") from error
+    finally:
+        for door in doors:
+            door.close()
+        if len(doors) == 2:
+            folders.socket.unlink(missing_ok=True)
+            folders.pid_file.unlink(missing_ok=True)
+        telemetry.close()
+
+
+async def _run(keeper: Keeper, starter: Starter) -> int:
+    """Start the engine, tell the starter, and wait for the end; a start that fails ends the daemon."""
+    signals = asyncio.create_task(_follow_signals(keeper))
+    starting = asyncio.create_task(_start(keeper))
+    stopping = asyncio.create_task(keeper.stopping.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            raise JitError("stopped while it was starting")
+        try:
+            starting.result()
+        except TimedOut as late:
+            starter.tell({**late.as_dict(), "goesOn": True, "status": to_wire(keeper.status())})
+        else:
+            starter.tell({"status": to_wire(keeper.status())})
+        await stopping
+        return 0
+    finally:
+        for task in (signals, starting, stopping):
+            task.cancel()
+
+
+async def _start(keeper: Keeper) -> None:
+    await keeper.start_engine()
+    state = await keeper.wait_settled(READY_LIMIT_S)
+    keeper.telemetry.log("daemon_ready", state=state, mode=keeper.mode)
+
+
+async def _follow_signals(keeper: Keeper) -> None:
+    """The first SIGTERM or SIGINT stops in good order, the second at once."""
+    loop = asyncio.get_running_loop()
+    received: asyncio.Queue[int] = asyncio.Queue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received.put_nowait, number)
+    name = signal.Signals(await received.get()).name
+    keeper.telemetry.log("signal_received", signal=name)
+    graceful = asyncio.create_task(keeper.act("stop", ActionRequest(reason=name), SIGNAL))
+    second = asyncio.create_task(received.get())
+    await asyncio.wait({graceful, second}, return_when=asyncio.FIRST_COMPLETED)
+    if second.done() and not graceful.done():
+        keeper.telemetry.log("signal_received", level="warning", signal="second, ending at once")
+    await keeper.stop_now()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the keeper follows signals itself."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def _server(app: Door) -> _Server:
+    settings = uvicorn.Config(
+        app,
+        http=PeerProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=16 << 10,
+    )
+    return _Server(settings)
+
+
+def _write_pid_file(path: Path, mode: str) -> None:
+    identity = ProcessIdentity.current().as_dict()
+    create_record(path, {**identity, "mode": mode, "version": __version__})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,131 @@
+"""A program that speaks the link as the engine does and trades nothing: stands in for process 2.
+
+`JITCTL_DOUBLE` is a list of words: `die-starting`, `fail-starting`, `never-ready`, `halted`, `production`,
+`hang-on-pause` (the event loop stops answering at the first pause), `hold-barrier` (and meanwhile keeps the
+submit barrier), `hang-on-stop`, `die-on-resume`, `leak` (writes a secret to its log and stderr).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+from jitctl.config.locate import quick_folders
+from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply
+from jitctl.errors import JitError, LinkClosed, Refused
+from jitctl.safety.barrier import SubmitBarrier
+from jitctl.safety.latch import Latch
+from jitctl.safety.process_identity import ProcessIdentity
+
+CANARY = "c0ffee" * 10 + "c0ff"
+
+
+class Double:
+    def __init__(self, link: Link, words: set[str], data: Path) -> None:
+        self.link = link
+        self.words = words
+        self.latch = Latch(data)
+        if self.latch.is_new():
+            self.latch.arm_initial("double", time.time())
+        self.barrier = SubmitBarrier(data)
+        self.barrier.register_signer(ProcessIdentity.current())
+        self.state = "STARTING"
+        self.pings = 0
+
+    def become(self, state: str, reason: str = "") -> None:
+        self.state = state
+        body = {
+            "reason": reason,
+            "tradingReady": state == "RUNNING",
+            "headNumber": 7,
+            "headAgeS": 0.5,
+            "openAttempts": 0,
+        }
+        self.link.offer(Figures(state, {**body, "happenings": {"heads": 7}}))
+
+    def hang(self) -> None:
+        held = self.barrier.try_shared() if "hold-barrier" in self.words else None
+        while True:
+            time.sleep(3600)
+        del held
+
+    def answer(self, command: Command) -> dict[str, object]:
+        match command.verb:
+            case "ping":
+                self.pings += 1
+                return {"pong": self.pings}
+            case "pause":
+                if "hang-on-pause" in self.words:
+                    self.hang()
+                if self.state == "HALTED":
+                    return {"changed": False, "message": "halted already, which is more than paused"}
+                changed = self.latch.pause(command.who, command.reason, time.time())
+                self.become("PAUSED", command.reason)
+                return {"changed": changed, "message": "paused" if changed else "already paused"}
+            case "resume":
+                if "die-on-resume" in self.words:
+                    os._exit(7)
+                if self.state == "HALTED":
+                    raise Refused("the bot is halted", hint="jitctl clear-halt --reason ...")
+                self.latch.resume()
+                changed = self.state != "RUNNING"
+                self.become("RUNNING")
+                return {"changed": changed, "message": "resumed" if changed else "already running"}
+            case "stop":
+                if "hang-on-stop" in self.words:
+                    self.hang()
+                return {"message": "stopped"}
+        raise JitError(f"unknown command {command.verb}")
+
+    async def run(self) -> int:
+        if "leak" in self.words:
+            self.link.offer(
+                LogLine("leak", "info", time.time(), {"text": f"key {CANARY}", "passphrase": "hunter2"})
+            )
+            sys.stderr.write(f"stderr says 0x{CANARY}\n")
+            sys.stderr.flush()
+        if "fail-starting" in self.words:
+            error = Refused("the signer is already in use", hint="stop the other engine")
+            self.link.offer(Failed(error.as_dict()["error"]))
+            await self.link.flush()
+            return 9
+        if "die-starting" in self.words:
+            sys.stderr.write("Segmentation fault (not really)\n")
+            return 11
+        if "never-ready" not in self.words:
+            paused = self.latch.paused()
+            self.become("HALTED" if "halted" in self.words else "PAUSED" if paused else "RUNNING")
+        while True:
+            try:
+                message = await self.link.receive()
+            except LinkClosed:
+                return 0
+            if not isinstance(message, Command):
+                continue
+            try:
+                self.link.send(Reply(message.id, self.answer(message)))
+            except JitError as error:
+                self.link.send(Reply(message.id, {}, error.as_dict()["error"]))
+            if message.verb == "stop":
+                await self.link.flush()
+                return 0
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--link-fd", type=int)
+    parser.add_argument("--config-dir", type=Path)
+    parser.add_argument("--mode")
+    found = parser.parse_args()
+    link = await Link.open(socket.socket(fileno=found.link_fd))
+    data = quick_folders(found.config_dir).data
+    return await Double(link, set(os.environ.get("JITCTL_DOUBLE", "").split()), data).run()
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

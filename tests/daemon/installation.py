@@ -1,0 +1,150 @@
+"""A configured installation in a folder of its own, and a real keeper process over an engine double."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from jitctl.control.client import Client
+
+DOUBLE = Path(__file__).with_name("engine_double.py")
+WETH = "0x" + "11" * 20
+USDC = "0x" + "22" * 20
+
+JITCTL_TOML = f"""
+[chain]
+chain_id = 31337
+
+[[nodes]]
+name = "door"
+http_url = "http://127.0.0.1:1"
+ws_url = "ws://127.0.0.1:1"
+
+[[wallet.operators]]
+keystore = "keys/op0.json"
+passphrase_file = "keys/op0.pass"
+
+[executor]
+address = "0x{"33" * 20}"
+
+[prices.feeds]
+WETH = "0x{"44" * 20}"
+USDC = "0x{"55" * 20}"
+
+[http]
+port = 0
+"""
+POOLS_TOML = f"""
+[[pools]]
+name = "WETH/USDC-0.05%"
+address = "0x{"66" * 20}"
+token0 = {{ symbol = "WETH", address = "{WETH}", decimals = 18 }}
+token1 = {{ symbol = "USDC", address = "{USDC}", decimals = 6 }}
+fee_pips = 500
+tick_spacing = 10
+"""
+STRATEGY_TOML = """
+[limits]
+min_profit_wei = "0.001 ether"
+max_notional_wei = "20 ether"
+"""
+
+
+def write_config(folder: Path, **texts: str) -> Path:
+    """Write a valid configuration into `folder`/config; `texts` replace whole files by stem."""
+    config = folder / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    files = {"jitctl": JITCTL_TOML, "pools": POOLS_TOML, "strategy": STRATEGY_TOML} | texts
+    for stem, text in files.items():
+        (config / f"{stem}.toml").write_text(text, encoding="utf-8")
+    return config
+
+
+def environment(behaviour: str = "") -> dict[str, str]:
+    """Return the environment in which a keeper runs the engine double with a behaviour."""
+    return {
+        **os.environ,
+        "JITCTL_ENGINE_COMMAND": f"{sys.executable} {DOUBLE}",
+        "JITCTL_DOUBLE": behaviour,
+        "NO_COLOR": "1",
+    }
+
+
+class RunningKeeper:
+    """A keeper process that has said that it is ready, or why not (`answer`)."""
+
+    def __init__(self, config: Path, mode: str, behaviour: str) -> None:
+        self.config = config
+        self.base = config.parent
+        reader, writer = os.pipe()
+        argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(config), "--mode", mode]
+        self.process = subprocess.Popen(
+            [*argv, "--ready-fd", str(writer)],
+            pass_fds=(writer,),
+            env=environment(behaviour),
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            ready, _, _ = select.select([pipe], [], [], 60)
+            assert ready, "the keeper did not say in a minute whether it is ready"
+            line = pipe.readline()
+        self.answer = json.loads(line) if line else {}
+
+    @property
+    def socket(self) -> Path:
+        return self.base / "run" / "jitctl.sock"
+
+    @property
+    def http(self) -> str:
+        return str(self.answer["status"]["http"])
+
+    def client(self, timeout_s: float = 10.0) -> Client:
+        return Client(self.socket, timeout_s=timeout_s)
+
+    def engine_pid(self) -> int:
+        return int(self.client().call("status")["engine"]["pid"])
+
+    def log(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in (self.base / "logs" / "jit-bot.log").read_text().splitlines()]
+
+    def audit(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in (self.base / "data" / "audit.jsonl").read_text().splitlines()]
+
+    def end(self) -> None:
+        """End keeper and engine, whatever state they are in."""
+        with contextlib.suppress(Exception):
+            os.kill(self.engine_pid(), signal.SIGKILL)
+        self.process.kill()
+        self.process.wait(10)
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+
+@contextlib.contextmanager
+def running_keeper(folder: Path, *, mode: str = "test", behaviour: str = "") -> Iterator[RunningKeeper]:
+    config = folder / "config"
+    keeper = RunningKeeper(config if config.exists() else write_config(folder), mode, behaviour)
+    try:
+        yield keeper
+    finally:
+        keeper.end()
+
+
+def eventually(condition, what: str, limit_s: float = 20.0):  # type: ignore[no-untyped-def]
+    """Return the first true value of `condition()`; the wait is for another process, never a guess."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {limit_s} s: {what}")
