@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from jitctl.cli.verbs import VERBS
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -34,3 +36,21 @@ def test_nothing_committed_names_this_machine_or_a_registry() -> None:
         if path.is_file() and not (set(path.suffixes) & {".png", ".json"}):
             found = unwanted.search(path.read_text(errors="replace"))
             assert not found, f"{name} contains {found[0] if found else ''}"
+
+
+def test_every_verb_has_its_file_its_runbook_heading_and_its_test() -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    for verb in VERBS:
+        assert (ROOT / "jitctl" / "cli" / "commands" / f"{verb.name.replace('-', '_')}.py").exists(), verb.name
+        assert f"\n### {verb.name}\n" in runbook, f"docs/runbook.md has no heading for {verb.name}"
+        tests = list((ROOT / "tests").glob(f"**/test_{verb.name.replace('-', '_')}*.py"))
+        tests += list((ROOT / "tests").glob(f"**/test_*_{verb.name.replace('-', '_')}.py"))
+        assert tests, f"no test file is named after {verb.name}"
+
+
+def test_every_command_in_the_documents_is_one_that_exists() -> None:
+    names = {verb.name for verb in VERBS}
+    for document in DOCUMENTS:
+        for block in FENCE.findall(document.read_text()):
+            for words in COMMAND.findall(block):
+                assert words.split()[0] in names or words.startswith("-"), f"{document.name}: jitctl {words}"
