@@ -38,6 +38,15 @@ def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Doo
     """Return the ASGI application of one door; `port` is the TCP door's own."""
     api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
+    @api.exception_handler(JitError)
+    async def refused(request: Request, error: JitError) -> Response:
+        return error_response(error)
+
+    @api.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        # It is raised again after this answer, for the door to log.
+        return error_response(JitError("the daemon failed; its log says how"))
+
     @api.get(BY_VERB["health"].path)
     async def health() -> Response:
         found = keeper.health()
@@ -83,12 +92,8 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        started = False
-
         async def stamped(message: MutableMapping[str, Any]) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 version = (VERSION_HEADER.lower().encode(), __version__.encode())
                 message["headers"] = [*message.get("headers", []), version, (b"cache-control", b"no-store")]
             await send(message)
@@ -99,13 +104,9 @@ class Door:
                 await refusal(scope, receive, stamped)
                 return
             await self._app(scope, receive, stamped)
-        except JitError as error:
-            await error_response(error)(scope, receive, stamped)
         except Exception as error:
             text = f"{type(error).__name__}: {redact_text(str(error))}"
             self._keeper.telemetry.log("request_failed", level="error", path=scope["path"], text=text)
-            if not started:
-                await error_response(JitError("the daemon failed; its log says how"))(scope, receive, stamped)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}

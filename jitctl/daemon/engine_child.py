@@ -43,6 +43,7 @@ class EngineChild:
         self.last_words: list[str] = []
         self.ended = asyncio.Event()
         self._drained = asyncio.Event()
+        self._spoken = asyncio.Event()
         self._process = process
         self._link = link
         self._on_log = on_log
@@ -151,6 +152,7 @@ class EngineChild:
             await self.kill()
 
     def _take(self, message: object) -> None:
+        self._spoken.set()
         match message:
             case Reply():
                 answer = self._waiting.get(message.id)
@@ -182,6 +184,8 @@ class EngineChild:
             self._on_log(LogLine("engine_stderr", "warning", 0.0, {"text": text}))
 
     async def _ping(self) -> None:
+        # Loading its libraries takes the engine seconds; its queue exists once it has spoken.
+        await self._spoken.wait()
         while self.alive:
             began = self._monotonic_s()
             try:

@@ -239,9 +239,9 @@ class Keeper:
         """Do one verb and record it; a verb that loosens is refused while it cannot be recorded."""
         route = BY_VERB[verb]
         before, began = self.state(), time.monotonic()
-        if not route.tightens:
-            self._audit.require()
         try:
+            if not route.tightens:
+                self._audit.require()
             reply = await self._do(verb, request, caller)
         except JitError as error:
             self._record(verb, request, caller, before, error.code, error.message)

@@ -16,7 +16,7 @@ def render_metrics(status: Status) -> str:
     """Return every number of `status`; the engine's figures come as `jit_<name>`, flat or by label."""
     lines: list[str] = []
 
-    def gauge(name: str, value: float | int | bool | None, **labels: str) -> None:
+    def gauge(name: str, value: float | int | bool | None, /, **labels: str) -> None:
         if value is None:
             return
         inside = ",".join(f'{key}="{text.translate(_LABEL_ESCAPES)}"' for key, text in labels.items())
