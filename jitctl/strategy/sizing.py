@@ -348,6 +348,8 @@ class Sizer:
         near, far = flow.grid_tick(line), flow.grid_tick(upper)
         near_new = near not in self._initialised
         far_new = far not in self._initialised
-        adds = (near_new and self._at(line) > flow.start) + (far_new and s >= b)
+        # A price that stands on a tick has not crossed it yet in one of the two directions; the tick says which.
+        ahead = near <= flow.pool.tick if flow.zero_for_one else near > flow.pool.tick
+        adds = (near_new and ahead) + (far_new and s >= b)
         tick_lower, tick_upper = (far, near) if flow.zero_for_one else (near, far)
         return Sized(value, tick_lower, tick_upper, liquidity, near_new + far_new, adds, most)

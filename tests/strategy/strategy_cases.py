@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from jitctl.amm.pool import Pool
+from jitctl.amm.revert import PoolReverts
 from jitctl.amm.tick_math import get_sqrt_ratio_at_tick, get_tick_at_sqrt_ratio
 from jitctl.domain.chain import Head
 from jitctl.domain.plan import Capital, Marks
@@ -75,7 +76,11 @@ def random_pool(
     for _ in range(positions):
         lower = centre + rng.randint(-width_spacings, width_spacings)
         upper = lower + rng.randint(1, width_spacings)
-        add(lower * spacing, upper * spacing, int(depth * rng.choice((0.05, 0.3, 1.0, 3.0)) * rng.random()) + 1)
+        add(
+            lower * spacing,
+            upper * spacing,
+            int(depth * rng.choice((0.05, 0.3, 1.0, 3.0)) * rng.random()) + 1,
+        )
     tick = near_tick + rng.randint(-spacing, spacing)
     low, high = get_sqrt_ratio_at_tick(tick), get_sqrt_ratio_at_tick(tick + 1)
     sqrt_price_x96 = rng.choice((low, rng.randint(low, high - 1), rng.randint(low, high - 1)))
@@ -194,4 +199,49 @@ def random_case(seed: int) -> SwapCase:
         Marks({spec.quote_token.address: mark}, Fraction(2500), "test", 0.0),
         Capital({WETH.address: held_weth, spec.quote_token.address: held_quote}),
         int(held_weth * rng.choice((0.5, 3.0, 100.0))) + 10**18,
+    )
+
+
+def hard_case(seed: int) -> SwapCase | None:
+    """A longer swap, often through stretches without liquidity; None when the pool has nothing for it."""
+    rng = random.Random(seed)
+    case = random_case(seed)
+    pool = case.pool
+    if rng.random() < 0.5:
+        pool = _without_floor(pool)
+    amount = case.amount_specified * rng.choice((1, 3, 10, 40))
+    try:
+        end = pool.swap(case.zero_for_one, amount, case.sqrt_price_limit_x96)
+    except PoolReverts:
+        return None
+    if abs(end.tick - pool.tick) > 150 * pool.tick_spacing:
+        return None
+    where = Fraction(rng.choice((0, 5, 9, 10)), 10)
+    sqrt_mark = pool.sqrt_price_x96 + int(where * (end.sqrt_price_x96 - pool.sqrt_price_x96))
+    squared = Fraction(sqrt_mark * sqrt_mark, 1 << 192)
+    mark = 1 / squared if case.spec.weth_is_token0 else squared
+    return replace(
+        case,
+        pool=pool,
+        amount_specified=amount,
+        marks=Marks({case.spec.quote_token.address: mark}, Fraction(2500), "test", 0.0),
+    )
+
+
+def _without_floor(pool: Pool) -> Pool:
+    """The pool without its one wide position, so that gaps open between the narrow ones."""
+    ticks = {tick: (info.liquidity_gross, info.liquidity_net) for tick, info in pool.ticks.items()}
+    lowest, highest = min(ticks), max(ticks)
+    amount = ticks[lowest][0]
+    if len(ticks) < 6 or ticks[lowest] != (amount, amount) or ticks[highest] != (amount, -amount):
+        return pool
+    del ticks[lowest], ticks[highest]
+    return Pool.from_state(
+        fee_pips=pool.fee_pips,
+        tick_spacing=pool.tick_spacing,
+        sqrt_price_x96=pool.sqrt_price_x96,
+        tick=pool.tick,
+        liquidity=sum(net for tick, (_, net) in ticks.items() if tick <= pool.tick),
+        fee_protocol=pool.fee_protocol,
+        ticks=ticks,
     )

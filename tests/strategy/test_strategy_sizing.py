@@ -1,0 +1,191 @@
+"""Range and size against brute force on the exact simulator; the closed form against its textbook case."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from fractions import Fraction
+from math import sqrt
+
+import pytest
+from brute_force import BruteForce
+from strategy_cases import Q96, SwapCase, hard_case, random_case
+
+from jitctl.amm.jit import jit_swap
+from jitctl.domain.plan import Capital, Propose, Skip, SkipReason
+from jitctl.strategy.flow import Flow
+from jitctl.strategy.jit import evaluate
+from jitctl.strategy.limits import StrategyParams
+from jitctl.strategy.sizing import Caps, Sizer
+
+FULL = bool(os.environ.get("JITCTL_FULL"))
+LEAST_SHARE = Fraction(999, 1000)
+NOW_S = 1_700_000_001.0
+NOTHING_WEI = 10**6
+"""Profits below this many wei are rounding."""
+
+
+def decide(case: SwapCase, tick_gas_wei: int = 0) -> Skip | Propose:
+    """Evaluate for value less the cost of new ticks: no floor, no bid, no other gas."""
+    params = StrategyParams(
+        min_profit_wei=0,
+        max_notional_wei=case.max_notional_wei,
+        mint_gas_units=0,
+        burn_gas_units=0,
+        tick_init_gas_units=1 if tick_gas_wei else 0,
+        bid_min_share_bps=0,
+        unbundle_risk_bps=0,
+    )
+    return evaluate(case.view, case.swap_tx, params, case.capital, case.marks, NOW_S, tick_gas_wei)
+
+
+def hold_against(case: SwapCase, brute: BruteForce, tick_gas_wei: int) -> bool:
+    """Assert that the decision reaches the brute force's best; True if there was anything to gain."""
+    decision = decide(case, tick_gas_wei)
+    best, lower, upper, liquidity = brute.best()
+    found = f"seed {case.seed}: brute force {best} wei with {liquidity} in [{lower}, {upper}]"
+    if isinstance(decision, Skip):
+        assert best <= NOTHING_WEI, f"{found}, skipped {decision}"
+        return False
+    plan = decision.plan
+    mine = plan.value_wei - plan.gas_cost_wei
+    again = brute.value(plan.tick_lower, plan.tick_upper, plan.liquidity)
+    assert again == mine, f"seed {case.seed}: planned {mine}, the simulator and the caps say {again}"
+    share = f"{found}, ours {mine} with {plan.liquidity} in [{plan.tick_lower}, {plan.tick_upper}]"
+    assert mine >= best * LEAST_SHARE, share
+    return True
+
+
+@pytest.mark.parametrize("block", range(40 if FULL else 7))
+def test_no_range_and_size_does_better(block):
+    compared = 0
+    for seed in range(block * 100, block * 100 + 100):
+        case = random_case(seed)
+        compared += hold_against(case, BruteForce(case), 0)
+    assert compared >= 72  # so that 700 cases compare more than 500
+
+
+@pytest.mark.parametrize("block", range(20 if FULL else 2))
+def test_cost_of_new_ticks_is_weighed(block):
+    for seed in range(10_000 + block * 100, 10_000 + block * 100 + 100):
+        case = random_case(seed)
+        hold_against(case, BruteForce(case, gas_wei_per_new_tick=10**15), 10**15)
+
+
+@pytest.mark.parametrize("block", range(20 if FULL else 2))
+def test_long_swaps_and_gaps_without_liquidity(block):
+    for seed in range(20_000 + block * 60, 20_000 + block * 60 + 60):
+        case = hard_case(seed)
+        if case is not None:
+            hold_against(case, BruteForce(case, max_width=6, max_cells=160), 0)
+
+
+def _plain(seed: int = 3) -> SwapCase:
+    """A pool with one position only, so that the textbook formula holds; the swap stays in its cell."""
+    for candidate in range(seed, seed + 2_000):
+        case = random_case(candidate)
+        end = case.pool.swap(case.zero_for_one, case.amount_specified)
+        spacing = case.pool.tick_spacing
+        if (
+            len(case.pool.ticks) == 2
+            and case.amount_specified > 0
+            and not case.sqrt_price_limit_x96
+            and end.tick // spacing == case.pool.tick // spacing
+            and case.pool.sqrt_price_x96 != end.sqrt_price_x96
+        ):
+            return case
+    raise AssertionError("no such case among the seeds")
+
+
+def _j_star(case: SwapCase, rho: float) -> float:
+    """The formula of docs/economics.md, written down once more by hand."""
+    pool = case.pool
+    root = pool.sqrt_price_x96 / Q96
+    s = 1 / root if case.zero_for_one else root
+    fee = pool.fee_pips / 1e6
+    nibble = pool.fee_protocol % 16 if case.zero_for_one else pool.fee_protocol >> 4
+    g = fee * (1 - (1 / nibble if nibble else 0)) / (1 - fee)
+    y = (1 - fee) * case.amount_specified
+    x0 = y / (s * pool.liquidity)
+    w = sqrt(rho * (1 + x0) / (1 + g)) - 1
+    return pool.liquidity * (x0 / w - 1)
+
+
+@pytest.mark.parametrize("seed", [3, 90, 400, 900])
+def test_interior_size_is_the_textbook_one(seed):
+    case = _plain(seed)
+    flow = Flow(case.pool, case.zero_for_one, case.amount_specified)
+    x0 = flow.end / flow.start - 1
+    # Between "never enter" and "all that limits allow", which are (1 + g)(1 + x0) and (1 + g)/(1 + x0).
+    rho = 1 + flow.gain
+    sized = Sizer(flow, rho * flow.start**2, Caps(1e40, 1e40)).size(0, 1)
+    assert sized is not None
+    assert sized.liquidity == pytest.approx(_j_star(case, rho), rel=1e-5)
+    assert x0 > 0
+
+
+@pytest.mark.parametrize("seed", [3, 90, 400, 900])
+def test_three_regimes(seed):
+    case = _plain(seed)
+    flow = Flow(case.pool, case.zero_for_one, case.amount_specified)
+    x0 = flow.end / flow.start - 1
+    caps = Caps(1e24, 1e24)
+
+    def at(rho: float) -> Sizer:
+        return Sizer(flow, rho * flow.start**2, caps)
+
+    never = (1 + flow.gain) * (1 + x0)
+    everything = (1 + flow.gain) / (1 + x0)
+    assert at(never * (1 + x0) * 1.0001).informed()
+    assert at(never * 1.0001).size(0, 1) is None
+    low = at(everything * 0.9999)
+    assert low.size(0, 1).liquidity == pytest.approx(low.max_liquidity(0, 1))
+    between = at((never + everything) / 2).size(0, 1)
+    assert 0 < between.liquidity < low.max_liquidity(0, 1)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_model_and_simulator_agree(seed):
+    """The model's profit is the simulator's up to rounding, so its maximum is too."""
+    case = replace(random_case(seed), sqrt_price_limit_x96=0)
+    flow = Flow(case.pool, case.zero_for_one, case.amount_specified)
+    mark = case.marks.weth_wei_per_base_unit[case.spec.quote_token.address]
+    mark0, mark1 = (Fraction(1), mark) if case.spec.weth_is_token0 else (mark, Fraction(1))
+    mark_in, mark_out = (mark0, mark1) if case.zero_for_one else (mark1, mark0)
+    moved = case.pool.swap(case.zero_for_one, case.amount_specified)
+    taken, given = (moved.amount0, -moved.amount1) if case.zero_for_one else (moved.amount1, -moved.amount0)
+    sizer = Sizer(flow, float(mark_out / mark_in), Caps(30.0 * taken, 30.0 * given))
+    for sized in sizer.candidates()[:4]:
+        liquidity = int(sized.liquidity)
+        out = jit_swap(
+            case.pool, sized.tick_lower, sized.tick_upper, liquidity, case.zero_for_one, case.amount_specified
+        )
+        exact = (out.burned0 + out.fees0 - out.minted0) * mark0 + (
+            out.burned1 + out.fees1 - out.minted1
+        ) * mark1
+        rounding = 6 * float(max(mark0, mark1))
+        assert sized.value_in * float(mark_in) == pytest.approx(float(exact), rel=2e-5, abs=rounding)
+        assert sized.adds_ticks == out.adds_ticks
+
+
+def test_single_sided_ranges_are_used_when_only_the_output_token_is_held():
+    """The far side needs only what the victim buys."""
+    seen = 0
+    for seed in range(120):
+        case = random_case(seed)
+        spec = case.spec
+        token_in = (spec.token0 if case.zero_for_one else spec.token1).address
+        capital = Capital({**case.capital.available, token_in: 0})
+        decision = decide(replace(case, capital=capital))
+        if isinstance(decision, Propose):
+            plan = decision.plan
+            assert (plan.expected_mint0 if case.zero_for_one else plan.expected_mint1) == 0
+            seen += 1
+        else:
+            assert decision.reason in (
+                SkipReason.NO_CAPITAL,
+                SkipReason.UNPROFITABLE,
+                SkipReason.INFORMED,
+                SkipReason.TOO_SMALL,
+            )
+    assert seen > 20
