@@ -15,6 +15,7 @@ from jitctl.amm.pool import Pool, check_range
 from jitctl.amm.revert import PoolReverts
 from jitctl.amm.swap_math import check_swap, compute_swap_step, protocol_share
 from jitctl.amm.swap_result import SwapResult
+from jitctl.amm.table_swap import run_on_table
 from jitctl.amm.tick_bitmap import WORD_BITS
 from jitctl.amm.tick_math import get_sqrt_ratio_at_tick, get_tick_at_sqrt_ratio
 
@@ -135,8 +136,15 @@ class _SwapWithPosition:
         self._cross(edge_tick)
 
     def _run_on_tables(self, limit: int) -> None:
-        leg = self.pool.steps.towards(self.zero_for_one).run(
-            self.price, self.tick, self.liquidity, self.remaining, self.exact_in, limit, self.share
+        leg = run_on_table(
+            self.pool.steps.towards(self.zero_for_one),
+            self.price,
+            self.tick,
+            self.liquidity,
+            self.remaining,
+            self.exact_in,
+            limit,
+            self.share,
         )
         self.price, self.tick, self.liquidity = leg.sqrt_price_x96, leg.tick, leg.liquidity
         self.spent += leg.spent

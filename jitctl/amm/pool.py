@@ -10,29 +10,49 @@ from jitctl.amm.revert import InconsistentPool, PoolReverts
 from jitctl.amm.step_table import StepTable
 from jitctl.amm.swap_math import ONE_IN_PIPS, check_swap, protocol_share
 from jitctl.amm.swap_result import SwapResult
+from jitctl.amm.table_swap import run_on_table
 from jitctl.amm.tick_math import MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, get_sqrt_ratio_at_tick
 from jitctl.amm.tick_table import TickTable
 
 
 class StepTables:
-    """The step tables of both directions, built when first needed and shared by snapshots."""
+    """The step tables of both directions, worked out when first needed and shared by snapshots.
 
-    __slots__ = ("_down", "_up", "fee_pips", "ticks")
+    After a mint or burn a direction is stale: it keeps the last table that was worked out and the range
+    within which the ticks differ from it, and catches up when it is asked for.
+    """
+
+    __slots__ = ("_built", "_stale", "_ticks", "fee_pips")
 
     def __init__(self, ticks: TickTable, fee_pips: int) -> None:
-        self.ticks = ticks
         self.fee_pips = fee_pips
-        self._down: StepTable | None = None
-        self._up: StepTable | None = None
+        self._ticks = ticks
+        self._built: list[StepTable | None] = [None, None]
+        self._stale: list[tuple[StepTable, int, int] | None] = [None, None]
 
     def towards(self, zero_for_one: bool) -> StepTable:
-        if zero_for_one:
-            if self._down is None:
-                self._down = StepTable(self.ticks, self.fee_pips, True)
-            return self._down
-        if self._up is None:
-            self._up = StepTable(self.ticks, self.fee_pips, False)
-        return self._up
+        """Return the table for swaps down (`zero_for_one`) or up."""
+        table = self._built[zero_for_one]
+        if table is None:
+            stale = self._stale[zero_for_one]
+            if stale is None:
+                table = StepTable.build(self._ticks, self.fee_pips, zero_for_one)
+            else:
+                table = stale[0].edited(self._ticks, stale[1], stale[2])
+                self._stale[zero_for_one] = None
+            self._built[zero_for_one] = table
+        return table
+
+    def edited(self, ticks: TickTable, tick_lower: int, tick_upper: int) -> StepTables:
+        """Return the tables for `ticks`, which differ from ours only within [lower, upper]."""
+        tables = StepTables(ticks, self.fee_pips)
+        for direction in (False, True):
+            built, stale = self._built[direction], self._stale[direction]
+            if built is not None:
+                tables._stale[direction] = (built, tick_lower, tick_upper)
+            elif stale is not None:
+                tables._stale[direction] = (stale[0], min(stale[1], tick_lower), max(stale[2], tick_upper))
+        return tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +165,8 @@ class Pool:
         "AS" or "SPL" where the contract would.
         """
         limit = check_swap(self.sqrt_price_x96, zero_for_one, amount_specified, sqrt_price_limit_x96)
-        leg = self.steps.towards(zero_for_one).run(
+        leg = run_on_table(
+            self.steps.towards(zero_for_one),
             self.sqrt_price_x96,
             self.tick,
             self.liquidity,
@@ -179,7 +200,7 @@ class Pool:
             liquidity,
             self.fee_protocol,
             ticks,
-            StepTables(ticks, self.fee_pips),
+            self.steps.edited(ticks, tick_lower, tick_upper),
         )
 
 

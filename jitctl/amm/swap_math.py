@@ -6,12 +6,7 @@ from typing import Final
 
 from jitctl.amm.full_math import MAX_INT256, MIN_INT256
 from jitctl.amm.revert import PoolReverts
-from jitctl.amm.sqrt_price_math import (
-    get_amount0_delta,
-    get_amount1_delta,
-    get_next_sqrt_price_from_input,
-    get_next_sqrt_price_from_output,
-)
+from jitctl.amm.sqrt_price_math import get_next_sqrt_price_from_input, get_next_sqrt_price_from_output
 from jitctl.amm.tick_math import MAX_SQRT_RATIO, MIN_SQRT_RATIO
 
 ONE_IN_PIPS: Final = 1_000_000
@@ -24,50 +19,44 @@ def compute_swap_step(
 
     `amount_remaining` is signed as on chain: >= 0 input still to spend (fee included), < 0 output still to
     get. The direction follows from the prices. The fee is taken in the input token, on top of `amount in`.
+
+    The amounts are those of `sqrt_price_math`, written out: a swap spends most of its time here. With
+    `token1` = L * |difference of prices|, unscaled, token0 is `token1 << 96` over the product of the prices.
     """
+    exact_in = amount_remaining >= 0
     zero_for_one = sqrt_price_x96 >= sqrt_target_x96
-    if amount_remaining >= 0:
+    if zero_for_one:
+        token1 = liquidity * (sqrt_price_x96 - sqrt_target_x96)
+        amount_in = -(-(token1 << 96) // (sqrt_price_x96 * sqrt_target_x96))
+        amount_out = token1 >> 96
+    else:
+        token1 = liquidity * (sqrt_target_x96 - sqrt_price_x96)
+        amount_in = -(-token1 >> 96)
+        amount_out = (token1 << 96) // (sqrt_price_x96 * sqrt_target_x96)
+
+    sqrt_next_x96 = sqrt_target_x96
+    if exact_in:
         spendable = amount_remaining * (ONE_IN_PIPS - fee_pips) // ONE_IN_PIPS
-        if zero_for_one:
-            amount_in = get_amount0_delta(sqrt_target_x96, sqrt_price_x96, liquidity, True)
-        else:
-            amount_in = get_amount1_delta(sqrt_price_x96, sqrt_target_x96, liquidity, True)
-        if spendable >= amount_in:
-            sqrt_next_x96 = sqrt_target_x96
-        else:
+        if spendable < amount_in:
             sqrt_next_x96 = get_next_sqrt_price_from_input(sqrt_price_x96, liquidity, spendable, zero_for_one)
-            if sqrt_next_x96 != sqrt_target_x96:
-                if zero_for_one:
-                    amount_in = get_amount0_delta(sqrt_next_x96, sqrt_price_x96, liquidity, True)
-                else:
-                    amount_in = get_amount1_delta(sqrt_price_x96, sqrt_next_x96, liquidity, True)
+    elif -amount_remaining < amount_out:
+        sqrt_next_x96 = get_next_sqrt_price_from_output(
+            sqrt_price_x96, liquidity, -amount_remaining, zero_for_one
+        )
+    if sqrt_next_x96 != sqrt_target_x96:
         if zero_for_one:
-            amount_out = get_amount1_delta(sqrt_next_x96, sqrt_price_x96, liquidity, False)
+            token1 = liquidity * (sqrt_price_x96 - sqrt_next_x96)
+            amount_in = -(-(token1 << 96) // (sqrt_price_x96 * sqrt_next_x96))
+            amount_out = token1 >> 96
         else:
-            amount_out = get_amount0_delta(sqrt_price_x96, sqrt_next_x96, liquidity, False)
-        if sqrt_next_x96 != sqrt_target_x96:
+            token1 = liquidity * (sqrt_next_x96 - sqrt_price_x96)
+            amount_in = -(-token1 >> 96)
+            amount_out = (token1 << 96) // (sqrt_price_x96 * sqrt_next_x96)
+        if exact_in:
             # The last step keeps whatever input is left as fee, which covers the rounding of the price.
             return sqrt_next_x96, amount_in, amount_out, amount_remaining - amount_in
-    else:
-        wanted = -amount_remaining
-        if zero_for_one:
-            amount_out = get_amount1_delta(sqrt_target_x96, sqrt_price_x96, liquidity, False)
-        else:
-            amount_out = get_amount0_delta(sqrt_price_x96, sqrt_target_x96, liquidity, False)
-        if wanted >= amount_out:
-            sqrt_next_x96 = sqrt_target_x96
-        else:
-            sqrt_next_x96 = get_next_sqrt_price_from_output(sqrt_price_x96, liquidity, wanted, zero_for_one)
-            if sqrt_next_x96 != sqrt_target_x96:
-                if zero_for_one:
-                    amount_out = get_amount1_delta(sqrt_next_x96, sqrt_price_x96, liquidity, False)
-                else:
-                    amount_out = get_amount0_delta(sqrt_price_x96, sqrt_next_x96, liquidity, False)
-            amount_out = min(amount_out, wanted)
-        if zero_for_one:
-            amount_in = get_amount0_delta(sqrt_next_x96, sqrt_price_x96, liquidity, True)
-        else:
-            amount_in = get_amount1_delta(sqrt_price_x96, sqrt_next_x96, liquidity, True)
+    if not exact_in and amount_out > -amount_remaining:
+        amount_out = -amount_remaining
     return sqrt_next_x96, amount_in, amount_out, -(-amount_in * fee_pips // (ONE_IN_PIPS - fee_pips))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -69,6 +69,23 @@ class TickTable(Mapping[int, TickInfo]):
         """Return the liquidity that is active at a current tick."""
         index = bisect_right(self._sorted, tick)
         return self._active[index - 1] if index else 0
+
+    def liquidity_from(self, ticks: Sequence[int]) -> list[int]:
+        """Return `liquidity_at` each of `ticks`, which ascend and skip no initialised tick between them."""
+        if not ticks:
+            return []
+        active = self.liquidity_at(ticks[0])
+        found = [active]
+        info = self._info
+        for tick in ticks[1:]:
+            if tick in info:
+                active += info[tick][1]
+            found.append(active)
+        return found
+
+    def count_each(self, ticks: Iterable[int]) -> list[int]:
+        """Return 1 for each of `ticks` that is initialised, 0 for the others."""
+        return list(map(self._info.__contains__, ticks))
 
     def edited(self, tick_lower: int, tick_upper: int, liquidity_delta: int) -> TickTable:
         """Return the table after a mint (delta > 0) or burn (delta < 0) in a checked range.
