@@ -8,6 +8,7 @@ from jitctl.config.load import Config
 from jitctl.config.models import PoolConfig, TokenConfig
 from jitctl.config.rules import weth_of
 from jitctl.domain.values import Address, PoolSpec, Token
+from jitctl.strategy.decode import RouterKind, Routers
 from jitctl.strategy.inclusion import InclusionModel
 from jitctl.strategy.limits import PoolLimits, StrategyParams
 
@@ -20,6 +21,18 @@ def pool_specs(config: Config, *, enabled_only: bool = False) -> tuple[PoolSpec,
 def weth_address(config: Config) -> Address:
     """Return the one WETH of all pools; the rules have made sure that there is one."""
     return next(_pool(pool).weth.address for pool in config.pools.pools)
+
+
+def routers(config: Config) -> Routers:
+    """Return which address is which router."""
+    listed = config.main.routers
+    kinds = {
+        RouterKind.V3: listed.v3,
+        RouterKind.ROUTER02: listed.swap_router02,
+        RouterKind.UNIVERSAL: listed.universal,
+    }
+    by_address = {Address(router): kind for kind, found in kinds.items() for router in found}
+    return Routers(by_address, weth_address(config))
 
 
 def tokens(config: Config) -> dict[str, Token]:

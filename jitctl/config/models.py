@@ -91,6 +91,17 @@ class ExecutorConfig(Model):
     deploy_block: Annotated[int, Field(ge=0)] = 0
 
 
+Addresses = Annotated[tuple[AddressText, ...], AsTuple, Field(max_length=16)]
+
+
+class RoutersConfig(Model):
+    """Uniswap's routers whose calldata is read; calls to anything else go the slower path."""
+
+    v3: Addresses = ()
+    swap_router02: Addresses = ()
+    universal: Addresses = ()
+
+
 class RelayConfig(Model):
     name: Name
     url: HttpUrl
@@ -138,6 +149,7 @@ class MainConfig(Model):
     verify_nodes: Annotated[tuple[VerifyNodeConfig, ...], AsTuple, Field(max_length=8)] = ()
     wallet: WalletConfig
     executor: ExecutorConfig
+    routers: RoutersConfig = RoutersConfig()
     relays: Annotated[tuple[RelayConfig, ...], AsTuple, Field(max_length=32)] = ()
     prices: PricesConfig = PricesConfig()
     engine: EngineConfig = EngineConfig()
