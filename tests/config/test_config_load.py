@@ -179,7 +179,9 @@ def test_config_folder_is_found_in_the_promised_order(tmp_path, monkeypatch):
 def test_shipped_defaults_lack_only_what_nobody_else_can_know():
     with pytest.raises(ConfigInvalidError) as caught:
         load(REPO / "config")
-    assert [(problem.rule, problem.key) for problem in caught.value.problems] == [("JC114", "executor.address")]
+    assert [(problem.rule, problem.key) for problem in caught.value.problems] == [
+        ("JC114", "executor.address")
+    ]
 
 
 def test_shipped_defaults_are_valid_once_the_executor_is_named(tmp_path):

@@ -56,7 +56,9 @@ def test_every_toml_key_is_found_where_it_stands(newline):
         key = path[-1]
         if isinstance(key, str):
             assert key in here or here.startswith(("[", '"', "'", "dotted")), (path, here)
-    assert positions.of(("array", 1, "z")).line == 1 + next(i for i, s in enumerate(lines) if s.startswith("z = 2"))
+    assert positions.of(("array", 1, "z")).line == 1 + next(
+        i for i, s in enumerate(lines) if s.startswith("z = 2")
+    )
     assert positions.of(("array", 1, "many", 1, "v")).line == len(lines) - 1
     assert positions.of(("quo.ted", "a", 1, "b")) == (3, TOML.splitlines()[2].index("b = 2") + 1)
     assert positions.of(("list", 1, 0)).line == positions.of(("list", 2)).line
@@ -65,7 +67,7 @@ def test_every_toml_key_is_found_where_it_stands(newline):
 
 
 def test_every_json_key_is_found_where_it_stands():
-    text = json.dumps({"a": [1, {"b\\\"c": None, "d": "}]"}], "e": {"f": -1.5e3}}, indent=3)
+    text = json.dumps({"a": [1, {'b\\"c': None, "d": "}]"}], "e": {"f": -1.5e3}}, indent=3)
     positions, lines = locate_json(text), text.split("\n")
     for path in paths(json.loads(text)):
         line, column = positions.of(path)

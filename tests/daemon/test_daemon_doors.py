@@ -108,6 +108,6 @@ def test_a_group_that_does_not_exist_is_a_configuration_error():
 
 
 def test_taken_port_names_its_owner():
-    with bind_tcp("127.0.0.1", 0) as first:
-        with pytest.raises(Refused, match=rf"\(pid {os.getpid()}\)"):
-            bind_tcp("127.0.0.1", first.getsockname()[1])
+    owner = rf"\(pid {os.getpid()}\)"
+    with bind_tcp("127.0.0.1", 0) as first, pytest.raises(Refused, match=owner):
+        bind_tcp("127.0.0.1", first.getsockname()[1])

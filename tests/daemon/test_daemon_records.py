@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 
@@ -115,4 +114,4 @@ def test_log_that_cannot_be_written_costs_lines_and_nothing_else(tmp_path):
     path.rmdir()
     log.log("happening")
     assert log.lost == 1
-    assert os.path.getsize(path) > 0
+    assert path.stat().st_size > 0

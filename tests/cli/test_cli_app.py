@@ -1,0 +1,153 @@
+"""What holds for every verb: help, errors, exit codes, and how little a quick command loads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from jitctl.cli.app import run
+from jitctl.cli.verbs import PANELS, VERBS
+
+HEAVY = (
+    "pydantic",
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "web3",
+    "httpx",
+    "rich",
+    "sqlite3",
+    "asyncio",
+    "http.client",
+    "ssl",
+)
+
+
+def test_help_lists_every_verb_under_its_panel(capsys):
+    assert run(["--help"]) == 0
+    text = capsys.readouterr().out
+    used = {verb.panel for verb in VERBS}
+    positions = [text.index(f"\n{panel}:\n") for panel in PANELS if panel in used]
+    assert positions == sorted(positions)
+    for verb in VERBS:
+        assert f"\n  {verb.name} " in text
+        assert verb.summary in " ".join(text.split())
+
+
+@pytest.mark.parametrize("verb", [verb.name for verb in VERBS if verb.name not in ("devnet", "demo")])
+def test_every_verb_explains_itself_with_an_example(verb, capsys):
+    assert run([verb, "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"Example: jitctl {verb}" in text
+    assert next(found.summary for found in VERBS if found.name == verb) in text
+
+
+def test_unknown_verb_suggests_the_near_one(capsys):
+    assert run(["puase"]) == 2
+    assert "did you mean 'pause'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--no-such"],
+        ["pause", "--no-such"],
+        ["start"],
+        ["start", "--mode", "live"],
+        ["status", "-o", "xml"],
+        ["pause", "extra"],
+    ],
+)
+def test_usage_errors_are_2_and_one_line_each(args, capsys):
+    assert run(args) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("args", [["-o", "json"], ["-ojson"], ["--output=json"], ["--output", "json"]])
+def test_errors_are_json_where_the_output_is(args, capsys, tmp_path):
+    assert run(["--config-dir", str(tmp_path), "status", *args]) == 4
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert (error["code"], sorted(error)) == ("config_invalid", ["code", "hint", "message"])
+
+
+def test_output_may_come_from_the_environment(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("JITCTL_OUTPUT", "json")
+    assert run(["--config-dir", str(tmp_path), "status"]) == 4
+    assert json.loads(capsys.readouterr().err)["error"]["code"] == "config_invalid"
+
+
+def test_config_dir_may_stand_anywhere(capsys, tmp_path):
+    for args in (["--config-dir", str(tmp_path), "status"], ["status", f"--config-dir={tmp_path}"]):
+        assert run(args) == 4
+        assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_version(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("jitctl ")
+
+
+def test_a_defect_shows_one_line_and_leaves_a_file(jitctl, tmp_path):
+    # A reply that no daemon would send: the defect is in what reads it.
+    code = (
+        "import sys; from jitctl.control.client import Client; "
+        "Client.call = lambda *a, **k: 1 / len(''); sys.argv[1:] = ['status']; "
+        "from jitctl.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    )
+    from installation import environment, write_config
+
+    write_config(tmp_path)
+    env = {**environment(), "XDG_STATE_HOME": str(tmp_path / "state")}
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert found.returncode == 1
+    assert "Traceback" not in found.stderr
+    assert "ZeroDivisionError" in found.stderr
+    (crash,) = (tmp_path / "state" / "jitctl").iterdir()
+    assert "Traceback" in crash.read_text()
+    assert crash.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "args", [["pause"], ["--help"], ["status"], ["resume", "--yes"], ["stop"], ["health"]]
+)
+def test_quick_commands_load_nothing_heavy(args, tmp_path):
+    from installation import write_config
+
+    write_config(tmp_path)
+    code = f"import sys; from jitctl.cli.app import run; run({args!r}); print(*sys.modules, file=sys.stderr)"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    loaded = set(found.stderr.split())
+    assert not loaded & set(HEAVY)
+    verbs = {name for name in loaded if name.startswith("jitctl.cli.commands.")}
+    assert verbs <= {f"jitctl.cli.commands.{args[0].replace('-', '_')}"}
+    assert not {
+        name for name in loaded if name.startswith(("jitctl.daemon", "jitctl.engine", "jitctl.chain"))
+    }
+
+
+def test_reader_that_leaves_early_is_no_error(tmp_path):
+    found = subprocess.run(
+        f"{sys.executable} -m jitctl --help | head -1",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in found.stderr
+    assert found.stderr == ""
+
+
+def test_terminal_is_not_steered_by_what_a_node_says(capsys):
+    from jitctl.cli import render
+
+    assert render.printable("ok\x1b[2Jgone\r") == "ok\\x1b[2Jgone\\x0d"
