@@ -120,7 +120,7 @@ def summarize(
     net_wei = sum(result.net_mark_wei for _, result in mined)
     gas_wei = sum(result.gas_wei for _, result in mined)
     bids_wei = sum(result.amounts.tip_wei for _, result in mined)
-    fees_wei = sum(_fees_wei(attempt, pools) for attempt, _ in mined)
+    fees_wei = sum(_fees_wei(attempt) for attempt, _ in mined)
     usd_per_weth = _usd_per_weth(real, pools)
     profit_usd = _profit_usd(real, pools, usd_per_weth)
     by_pool = _by_pool(tried, landed, mined, pools)
@@ -174,13 +174,13 @@ def _by_pool(
     return sorted(days, key=lambda pool: (-int(pool.net_wei), pool.name))
 
 
-def _fees_wei(attempt: StoredAttempt, pools: Mapping[str, PoolSpec]) -> int:
+def _fees_wei(attempt: StoredAttempt) -> int:
     """Return the fees collected, in WETH wei at the attempt's own mark, rounded down."""
-    result, pool = attempt.result, pools.get(attempt.record.pool)
-    if result is None or pool is None:
+    result = attempt.result
+    if result is None:
         return 0
     fees0, fees1 = result.amounts.fees0, result.amounts.fees1
-    weth, quote = (fees0, fees1) if pool.weth_is_token0 else (fees1, fees0)
+    weth, quote = (fees0, fees1) if attempt.record.weth_is_token0 else (fees1, fees0)
     return weth + int(quote * attempt.record.mark)
 
 

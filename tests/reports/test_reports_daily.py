@@ -50,7 +50,17 @@ class Book:
         number = next(self.numbers)
         victim_hash = Hash32(f"0x{victim or number:064x}")
         plan = replace(PLAN, pool=pool.address, victim_hash=victim_hash)
-        record = AttemptRecord(f"a{number}", mode, plan, Address("0x" + "0f" * 20), 0, mark, 1, at_s)
+        record = AttemptRecord(
+            f"a{number}",
+            mode,
+            plan,
+            operator=Address("0x" + "0f" * 20),
+            nonce=0,
+            mark=mark,
+            weth_is_token0=pool.weth_is_token0,
+            parent_sqrt_price_x96=1,
+            planned_s=at_s,
+        )
         self.store.open_attempt(record)
         return record.attempt_id
 
