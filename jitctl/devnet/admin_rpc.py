@@ -34,6 +34,7 @@ class AdminRpc:
         self._handlers: dict[str, Handler] = {
             "devnet_status": self._status,
             "devnet_slot": self._slot,
+            "devnet_nextBlock": self._next_block,
             "devnet_setSlotSeconds": self._slot_seconds,
             "devnet_reorg": self._reorg,
             "devnet_fault": self._fault,
@@ -73,6 +74,9 @@ class AdminRpc:
             "hash": record.block["hash"],
             "transactions": record.block["transactions"],
         }
+
+    async def _next_block(self, body: dict[str, Any]) -> Any:
+        return hex((await self._chain.next_block()).number)
 
     async def _slot_seconds(self, body: dict[str, Any]) -> Any:
         self._set_slot_seconds(None if body.get("seconds") is None else float(body["seconds"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -35,6 +36,7 @@ class DevChain:
         self.hub = Hub()
         self.gate = Gate()
         self.reorgs = 0
+        self._new_head = asyncio.Event()
         self._builder = Builder(link, coinbase)
         self._states: dict[Address, AccountState] = {}
 
@@ -97,8 +99,15 @@ class DevChain:
         """Someone changed accounts behind the chain's back; read them again when needed."""
         self._states.clear()
 
+    async def next_block(self) -> BlockRecord:
+        """Return the head once it is another one than now."""
+        await self._new_head.wait()
+        return self.head
+
     def announce(self, fresh: Iterable[SignedTx]) -> None:
         self.hub.publish_block(self.record.behind)
+        self._new_head.set()
+        self._new_head = asyncio.Event()
         for tx in fresh:
             self.hub.publish_pending(tx)
 

@@ -189,6 +189,7 @@ class Devnet:
                 "factory": world.factory,
                 "permit2": world.permit2,
                 "positionManager": world.position_manager,
+                "quoter": world.quoter,
                 "liquidityProvider": world.liquidity_provider,
                 "gasBurner": world.gas_burner,
                 "priceFeeds": world.price_feeds,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
+from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from jitctl.devnet import market
@@ -15,6 +17,7 @@ from jitctl.devnet.genesis import DEPLOYER, Genesis
 from jitctl.devnet.market import POOLS, TICK_SPACING, TOKEN_PLANS, TOKENS, PoolPlan
 from jitctl.devnet.toolchain import artifact
 from jitctl.domain.values import ZERO_ADDRESS, Address, PoolSpec, Token, address
+from jitctl.errors import ToolchainError
 
 PERMIT2 = address("0x000000000022D473030F116dDEE9F6B43aC78BA3")
 FEED_DECIMALS = 8
@@ -33,6 +36,7 @@ class Uniswap:
     permit2: Address
     routers: dict[str, Address]
     position_manager: Address
+    quoter: Address
     tokens: dict[str, Token]
     pools: tuple[PoolSpec, ...]
     other_pools: tuple[PoolSpec, ...]
@@ -50,7 +54,7 @@ class Uniswap:
 
 async def deploy(link: AnvilLink, genesis: Genesis, rng: random.Random) -> Uniswap:
     """Queue the whole set-up on `genesis`; nothing is on chain before its `mine`."""
-    await link.request("anvil_setCode", PERMIT2, artifact("permit2", "Permit2")["deployedBytecode"])
+    await link.request("anvil_setCode", PERMIT2, permit2_code())
     tokens = {plan.symbol: _deploy_token(genesis, plan) for plan in TOKENS}
     weth = tokens["WETH"].address
     factory = genesis.create("factory", artifact("v3-core", "UniswapV3Factory")["bytecode"])
@@ -58,6 +62,7 @@ async def deploy(link: AnvilLink, genesis: Genesis, rng: random.Random) -> Unisw
     position_manager = _create(
         genesis, "v3-periphery", "NonfungiblePositionManager", factory, weth, ZERO_ADDRESS
     )
+    quoter = _create(genesis, "v3-periphery", "QuoterV2", factory, weth)
     routers = _deploy_routers(genesis, factory, weth, position_manager, init_code_hash)
     feeds = {plan.symbol: _deploy_feed(genesis, plan) for plan in TOKENS}
     provider = genesis.create("liquidity provider", fixture("LiquidityProvider")["bytecode"])
@@ -78,6 +83,7 @@ async def deploy(link: AnvilLink, genesis: Genesis, rng: random.Random) -> Unisw
         permit2=PERMIT2,
         routers=routers,
         position_manager=position_manager,
+        quoter=quoter,
         tokens=tokens,
         pools=tuple(spec for plan, spec in specs.items() if plan.watched),
         other_pools=tuple(spec for plan, spec in specs.items() if not plan.watched),
@@ -85,6 +91,28 @@ async def deploy(link: AnvilLink, genesis: Genesis, rng: random.Random) -> Unisw
         liquidity_provider=provider,
         gas_burner=burner,
     )
+
+
+def permit2_code() -> str:
+    """Return Permit2's runtime code with the two immutables that it has on mainnet.
+
+    The published code was compiled for chain 31337 and for another address, and would answer with that
+    signing domain here. With mainnet's values it computes the domain anew, as on every other chain.
+    """
+    code: str = artifact("permit2", "Permit2")["deployedBytecode"]
+    types = keccak(text="EIP712Domain(string name,uint256 chainId,address verifyingContract)")
+    domain = keccak(
+        encode(["bytes32", "bytes32", "uint256", "address"], [types, keccak(text="Permit2"), 1, PERMIT2])
+    )
+    patched, found = re.subn(
+        # CHAINID, PUSH32 cached chain id, SUB, PUSH2 elsewhere, JUMPI, PUSH32 cached separator
+        r"(467f)[0-9a-f]{64}(0361[0-9a-f]{4}577f)[0-9a-f]{64}",
+        lambda match: f"{match[1]}{1:064x}{match[2]}{domain.hex()}",
+        code,
+    )
+    if found != 1:
+        raise ToolchainError("Permit2's code does not look as expected")
+    return patched
 
 
 def give(genesis: Genesis, token: Token, receiver: Address, amount: int) -> None:
