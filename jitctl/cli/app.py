@@ -17,6 +17,9 @@ from jitctl.cli.verbs import BY_NAME, PANELS, VERBS
 from jitctl.errors import JitError, UsageError
 
 
+ENV_COMPLETE = "_JITCTL_COMPLETE"
+
+
 class LazyGroup(TyperGroup):
     """A group that imports the file of one verb, and only when that verb is called."""
 
@@ -122,6 +125,11 @@ def _root(
 def run(args: list[str]) -> int:
     """Run one command line and return its exit code; nothing but that code leaves here."""
     output = _output_of(args)
+    if ENV_COMPLETE in os.environ:
+        # A shell asks for words, or for its script: eval "$(_JITCTL_COMPLETE=source_bash jitctl)".
+        from typer._completion_classes import completion_init
+
+        completion_init()
     try:
         code = typer.main.get_command(app).main(args=args, prog_name="jitctl", standalone_mode=False)
         return code if isinstance(code, int) else 0

@@ -135,6 +135,14 @@ def test_quick_commands_load_nothing_heavy(args, tmp_path):
     }
 
 
+def test_the_shell_is_told_verbs_and_options(jitctl):
+    script = jitctl(env={"_JITCTL_COMPLETE": "source_bash"}).stdout
+    assert "_JITCTL_COMPLETE=complete_bash" in script
+    for line, number, word in (("jitctl pa", "1", "pause"), ("jitctl pause --re", "2", "--reason")):
+        asked = {"_JITCTL_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": number}
+        assert jitctl(env=asked).stdout.split() == [word]
+
+
 def test_reader_that_leaves_early_is_no_error(tmp_path):
     found = subprocess.run(
         f"{sys.executable} -m jitctl --help | head -1",
