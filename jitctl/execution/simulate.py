@@ -75,11 +75,16 @@ class NodeSimulator:
             self._node.call("eth_getBalance", [draft.operator, at], timeout_s=self._timeout_s),
             self._node.call("eth_getTransactionCount", [victim.sender, at], timeout_s=self._timeout_s),
             self._node.call("eth_getBalance", [victim.sender, at], timeout_s=self._timeout_s),
+            return_exceptions=True,
         )
         latest = await self._node.call("eth_getBlockByNumber", ["latest", False], timeout_s=self._timeout_s)
-        if not isinstance(latest, Mapping) or latest.get("hash") != draft.parent.hash:
+        if not isinstance(latest, Mapping) or "hash" not in latest:
+            raise NodeError("the node does not say what its head is")
+        if latest["hash"] != draft.parent.hash:
             raise _Failed("parent_moved", f"the head is no longer {draft.parent.hash}")
-        _check_accounts(draft, [number(value, "an account") for value in accounts])
+        # A strict node refuses to simulate what an account cannot pay: our own check names that better.
+        _check_accounts(draft, [number(_answer(value), "an account") for value in accounts])
+        results = _answer(results)
         return await self._judge(draft, results)
 
     async def _run(self, draft: BundleDraft, victim: Call, state: Call | None = None) -> list[dict[str, Any]]:
@@ -163,6 +168,12 @@ def victim_call(tx: PendingTx) -> Call:
     if tx.tx_type == 4:
         call["authorizationList"] = tx.rpc_body["authorizationList"]
     return call
+
+
+def _answer(outcome: Any) -> Any:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 def _check_draft(draft: BundleDraft) -> None:

@@ -38,7 +38,9 @@ class Rig:
     def __init__(self, *nodes: FakeNode, stall_s: float = 30.0) -> None:
         self.clock = ManualClock()
         self.sink = ListSink()
-        self.pool = NodePool([node.endpoint for node in nodes], CHAIN_ID, clock=self.clock, rng=random.Random(2))
+        self.pool = NodePool(
+            [node.endpoint for node in nodes], CHAIN_ID, clock=self.clock, rng=random.Random(2)
+        )
         self.feed = PendingFeed(self.pool, WATCH, clock=self.clock, rng=random.Random(1), stall_s=stall_s)
 
     async def connected(self, name: str = "node") -> None:

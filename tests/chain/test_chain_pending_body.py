@@ -17,7 +17,11 @@ def test_a_type_2_body():
     tx = parse_pending(body(), 7)
     assert tx is not None
     assert (tx.sender, tx.to, tx.nonce, tx.gas_limit, tx.tx_type) == (SENDER, ROUTER, 5, 200_000, 2)
-    assert (tx.value_wei, tx.max_fee_per_gas_wei, tx.max_priority_fee_per_gas_wei) == (10**18, 2 * 10**9, 10**9)
+    assert (tx.value_wei, tx.max_fee_per_gas_wei, tx.max_priority_fee_per_gas_wei) == (
+        10**18,
+        2 * 10**9,
+        10**9,
+    )
     assert len(tx.calldata) == 260 and tx.seen_ns == 7
 
 
@@ -86,7 +90,11 @@ def test_what_is_missing_is_refused(key):
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=5,
 )

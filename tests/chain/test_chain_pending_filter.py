@@ -73,7 +73,11 @@ def test_everything_else_is_parsed(raw):
 
 
 @given(
-    router=st.booleans(), mention=st.booleans(), data=st.binary(max_size=200), blob=st.booleans(), order=st.randoms()
+    router=st.booleans(),
+    mention=st.booleans(),
+    data=st.binary(max_size=200),
+    blob=st.booleans(),
+    order=st.randoms(),
 )
 def test_nothing_interesting_is_dropped(router, mention, data, blob, order):
     calldata = "0x" + data.hex() + (TOKEN[2:] if mention else "")

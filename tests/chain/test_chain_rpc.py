@@ -67,7 +67,9 @@ async def test_http_status_fails_over(nodes, status):
     await pool.close()
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"id":99,"result":1}', b'{"id":2}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'{"id":99,"result":1}', b'{"id":2}', b"\xff\xfe"]
+)
 async def test_a_reply_that_is_no_reply_fails_over(nodes, body):
     first, second = nodes
     pool = NodePool([http_only(first), http_only(second)], CHAIN_ID, clock=ManualClock())
