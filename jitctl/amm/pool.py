@@ -91,7 +91,10 @@ class Pool:
         """
         if not 0 <= fee_pips < ONE_IN_PIPS or tick_spacing < 1:
             raise InconsistentPool(f"fee {fee_pips} pips, tick spacing {tick_spacing}")
-        table = ticks if isinstance(ticks, TickTable) else TickTable(tick_spacing, ticks)
+        if isinstance(ticks, TickTable) and ticks.tick_spacing == tick_spacing:
+            table = ticks
+        else:
+            table = TickTable(tick_spacing, ticks)
         pool = cls(
             fee_pips,
             tick_spacing,
@@ -110,7 +113,7 @@ class Pool:
         Raises `InconsistentPool` when they do not fit the ticks: a log was lost or is of another pool.
         """
         if not (
-            MIN_TICK <= tick <= MAX_TICK
+            MIN_TICK <= tick < MAX_TICK
             and MIN_SQRT_RATIO <= sqrt_price_x96 < MAX_SQRT_RATIO
             and get_sqrt_ratio_at_tick(tick) <= sqrt_price_x96 <= get_sqrt_ratio_at_tick(tick + 1)
         ):

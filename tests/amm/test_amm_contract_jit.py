@@ -34,7 +34,8 @@ def test_jit_swaps_equal_the_contract_to_the_wei(
 
         where = f"turn {turn}: {position} around {swap} on {ours}"
         result = outcome.swap
-        protocol_fees[not swap.zero_for_one] += result.protocol_fee
+        token_in = not swap.zero_for_one
+        protocol_fees[token_in] = (protocol_fees[token_in] + result.protocol_fee) % Q128
         assert (outcome.minted0, outcome.minted1) == (expected.minted0, expected.minted1), where
         assert (result.amount0, result.amount1) == (expected.amount0, expected.amount1), where
         assert result.liquidity == expected.liquidity_inside, where
