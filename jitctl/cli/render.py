@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TextIO
 
@@ -117,3 +118,42 @@ def paint(text: str, colour: str, stream: TextIO) -> str:
 
 def _write(stream: TextIO, text: str) -> None:
     print(text, file=stream, flush=True)
+
+
+def rich_text(renderable: Any, *, width: int | None = None) -> str:
+    """Return what rich makes of `renderable`, coloured only where stdout is a terminal."""
+    from rich.console import Console
+
+    plain = bool(os.environ.get("NO_COLOR")) or not sys.stdout.isatty()
+    console = Console(width=width or (160 if plain else None), no_color=plain, force_terminal=not plain)
+    with console.capture() as captured:
+        console.print(renderable)
+    return captured.get().rstrip("\n")
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function `(what, done, steps)`: on stderr a bar if it is a terminal, else lines."""
+    if not sys.stderr.isatty():
+
+        def line(what: str, done: int, steps: int) -> None:
+            note(f"[{done}/{steps}] {what}")
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("")
+
+        def show(what: str, done: int, steps: int) -> None:
+            bar.update(task, description=printable(what), completed=done, total=steps)
+
+        yield show

@@ -1,4 +1,4 @@
-"""A picture of one captured swap: the price's path, our range in the pool's liquidity, and who earned the fee."""
+"""A picture of one captured swap: the price's path, our range, and who earned the fee."""
 
 from __future__ import annotations
 
@@ -41,23 +41,31 @@ def draw(swap: CapturedSwap, path: Path) -> Path:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.6), width_ratios=[3, 1], layout="constrained")
+    figure, (left, right) = pyplot.subplots(
+        1, 2, figsize=(11, 4.6), width_ratios=[3, 1], layout="constrained"
+    )
     figure.suptitle(swap.title, fontsize=12)
 
     edges = [swap.price(tick) for tick, _ in swap.profile]
     depths = [float(liquidity) for _, liquidity in swap.profile]
-    left.step(edges, depths, where="pre" if swap.inverted else "post", color="#5b7083", label="other liquidity")
+    left.step(
+        edges, depths, where="pre" if swap.inverted else "post", color="#5b7083", label="other liquidity"
+    )
     low, high = sorted((swap.price(swap.tick_lower), swap.price(swap.tick_upper)))
     inside = [depth for (tick, _), depth in zip(swap.profile, depths, strict=True) if tick <= swap.tick_lower]
     floor = inside[-1] if inside else 0.0
     left.bar(
-        (low + high) / 2, float(swap.our_liquidity), bottom=floor, width=high - low, color="#e0731d", alpha=0.45,
+        (low + high) / 2, float(swap.our_liquidity), bottom=floor, width=high - low,
+        color="#e0731d", alpha=0.45,
         label="ours, for one block",
     )  # fmt: skip
     before, after = swap.price(swap.tick_before), swap.price(swap.tick_after)
     height = (floor + swap.our_liquidity) * 1.08
     left.annotate(
-        "", xy=(after, height), xytext=(before, height), arrowprops={"arrowstyle": "->", "color": "#1b1f23", "lw": 1.8}
+        "",
+        xy=(after, height),
+        xytext=(before, height),
+        arrowprops={"arrowstyle": "->", "color": "#1b1f23", "lw": 1.8},
     )
     left.axvline(before, color="#1b1f23", linestyle=":", linewidth=1, label="price before")
     left.axvline(after, color="#1b1f23", linestyle="-", linewidth=1, label="price after")
