@@ -90,9 +90,9 @@ class StrategyParams:
     slot_s: float = 12.0
     deadline_margin_s: float = 0.0
 
-    max_candidates: int = 5
+    max_candidates: int = 4
     refine_evaluations: int = 6
-    max_alternatives: int = 3
+    max_alternatives: int = 2
 
     def under(self, level: CrisisLevel) -> StrategyParams:
         """Return the parameters as a crisis level tightens them."""

@@ -13,6 +13,7 @@ from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
 from jitctl.domain.plan import Capital, JitPlan, Marks, Skip, SkipReason
 from jitctl.domain.swap_intent import SwapTx
 from jitctl.domain.values import Address
+from jitctl.strategy.candidates import find_candidates
 from jitctl.strategy.flow import Flow
 from jitctl.strategy.inclusion import choose_bid
 from jitctl.strategy.limits import StrategyParams
@@ -75,6 +76,9 @@ class PoolCase:
         self.visits = [visit for visit in walk.visits if visit.pool == address]
         self.main = self._main_visit()
         self.risk_wei = risk_wei(params, next_base_fee_wei)
+        self.spot = pool_valuer(self.spec, self.pool.sqrt_price_x96)
+        # The contract values fees and mints at the TWAP; the pool's price stands in where we do not know it.
+        self.contract_mark = self.spot if twap_tick is None else twap_valuer(self.spec, twap_tick)
 
     def plans(self, capital: Capital, marks: Marks) -> Skip | list[JitPlan]:
         """Return the plans worth an attempt, best first, or the reason why there is none."""
@@ -100,15 +104,16 @@ class PoolCase:
         bound_wei = sizer.bound_in() * price_in
         if bound_wei < least_wei:
             return self._skip(SkipReason.TOO_SMALL, f"at most {bound_wei:.0f} wei, {least_wei} needed")
-        sized = sizer.candidates()
+        sized = find_candidates(sizer)
         if not sized:
             if sizer.starved or caps.amount_in + caps.amount_out <= 0.0:
                 return self._skip(SkipReason.NO_CAPITAL, "no limit leaves room for a position")
             return self._skip(SkipReason.UNPROFITABLE, "no range gains at the mark")
-        best_wei = (sized[0].value_in - sized[0].new_ticks * tick_cost_in) * price_in
+        best_wei = sizer.worth(sized[0]) * price_in
         if best_wei * (1.0 + 1e-3) < least_wei:
             return self._skip(SkipReason.UNPROFITABLE, f"about {best_wei:.0f} wei, {least_wei} needed")
-        return self._plans(self._simulated(sized, mark, capital, price_in))
+        worthy = [one for one in sized if sizer.worth(one) * price_in * (1.0 + 1e-3) >= least_wei]
+        return self._plans(self._simulated(worthy, mark, capital, price_in))
 
     def _main_visit(self) -> Visit:
         """Return the visit that decides where liquidity is wanted: the largest."""
@@ -144,11 +149,11 @@ class PoolCase:
             inf if self.loss_budget_left_wei is None else float(self.loss_budget_left_wei) * (1.0 - 1e-9)
         )
         tick = self.pool.tick if self.twap_tick is None else self.twap_tick
-        spot = pool_valuer(self.spec, self.pool.sqrt_price_x96)
-        values = [ValueCap(*self._in_out(float(spot.price0), float(spot.price1)), most_wei, loss_wei)]
-        if self.twap_tick is not None:
-            twap = twap_valuer(self.spec, self.twap_tick)
-            values.append(ValueCap(*self._in_out(float(twap.price0), float(twap.price1)), most_wei, loss_wei))
+        marks = (self.spot,) if self.twap_tick is None else (self.spot, self.contract_mark)
+        values = [
+            ValueCap(*self._in_out(float(mark.price0), float(mark.price1)), most_wei, loss_wei)
+            for mark in marks
+        ]
         return Caps(
             amount_in,
             amount_out,
@@ -252,8 +257,8 @@ class PoolCase:
         plans: list[JitPlan] = []
         reason, detail = SkipReason.UNPROFITABLE, ""
         for one in simulated:
-            plan = self._plan(one)
-            if plan.net_wei - self.risk_wei < params.min_profit_wei:
+            plan = self._plan(one, plans[0] if plans else None)
+            if plan.net_wei - self.risk_wei < max(params.min_profit_wei, 1):
                 detail = detail or f"net {plan.net_wei} wei, the floor is {params.min_profit_wei}"
                 continue
             extra = self._extra_gas(one)
@@ -262,11 +267,10 @@ class PoolCase:
                 if extra > headroom:
                     reason, detail = SkipReason.VICTIM_GAS, f"adds {extra} gas, the user left {headroom}"
                     continue
-            known = one.outcome if len(self.visits) == 1 else None
-            after = Walk(self.view, self.swap_tx, one.position, known)
-            if after.failure:
+            failure = self._failure_with_us(one)
+            if failure:
                 if not plans:
-                    reason, detail = SkipReason.WOULD_FAIL, f"with us: {after.failure}"
+                    reason, detail = SkipReason.WOULD_FAIL, f"with us: {failure}"
                 continue
             plans.append(plan)
             if len(plans) > params.max_alternatives:
@@ -277,6 +281,11 @@ class PoolCase:
         others = [plan for plan in plans if plan is not best]
         others.sort(key=lambda plan: (plan.adds_ticks > 0, -plan.net_wei))
         return [best, *others]
+
+    def _failure_with_us(self, one: Simulated) -> str:
+        """Return why the user's transaction would revert with our position in place, "" if it would not."""
+        known = one.outcome if len(self.visits) == 1 else None
+        return Walk(self.view, self.swap_tx, one.position, known).failure
 
     def _headroom_gas(self) -> int:
         hops = sum(len(intent.hops) for intent in self.swap_tx.intents)
@@ -294,14 +303,23 @@ class PoolCase:
             self.main.result.ticks_crossed,
         )
 
-    def _plan(self, one: Simulated) -> JitPlan:
+    def _plan(self, one: Simulated, best: JitPlan | None) -> JitPlan:
+        """Return the plan with its bid; an alternative bids the same share of its surplus as the best."""
         params, outcome, main = self.params, one.outcome, self.main
-        min_fees_wei = self._fees_wei(outcome) * (10_000 - params.fee_margin_bps) // 10_000
+        min_fees_wei = (
+            self.contract_mark.wei(outcome.fees0, outcome.fees1) * (10_000 - params.fee_margin_bps) // 10_000
+        )
         tip_cap_wei = min_fees_wei * params.tip_share_cap_bps(self.address) // 10_000
         surplus = max(one.surplus_wei, 0)
+        least = min(surplus * params.bid_min_share_bps // 10_000, tip_cap_wei)
         most = min(surplus * params.bid_max_share_bps // 10_000, tip_cap_wei)
-        least = min(surplus * params.bid_min_share_bps // 10_000, most)
-        bid = choose_bid(params.inclusion, surplus, one.gas_units, least, most)
+        # Do not bid the profit floor away, unless the least share already does.
+        most = max(least, min(most, surplus - params.min_profit_wei - self.risk_wei))
+        if best is None:
+            bid_wei = choose_bid(params.inclusion, surplus, one.gas_units, least, most).bid_wei
+        else:
+            bid_wei = min(surplus * best.bid_wei // (best.bid_wei + best.net_wei), most)
+        landing = params.inclusion.probability(bid_wei, one.gas_units, surplus)
         before = self.pool.sqrt_price_x96
         after = outcome.swap.sqrt_price_x96
         mint_slack = before * params.mint_band_ppm // 1_000_000
@@ -329,22 +347,14 @@ class PoolCase:
             min_fees_wei=min_fees_wei,
             value_wei=one.value_wei,
             gas_cost_wei=one.gas_wei,
-            bid_wei=bid.bid_wei,
-            net_wei=one.surplus_wei - bid.bid_wei,
+            bid_wei=bid_wei,
+            net_wei=one.surplus_wei - bid_wei,
             victim_amount_in=main.amount_in,
             adds_ticks=outcome.adds_ticks,
             parent_hash=self.view.head.hash,
             target_block=self.view.head.number + 1,
-            notes={"pLanding": f"{bid.probability:.4f}", "newTicks": str(one.new_ticks)},
+            notes={"pLanding": f"{landing:.4f}", "newTicks": str(one.new_ticks)},
         )
-
-    def _fees_wei(self, outcome: JitOutcome) -> int:
-        """Return the fees as the contract will value them: at the TWAP, else at the pool's price."""
-        if self.twap_tick is not None:
-            valuer = twap_valuer(self.spec, self.twap_tick)
-        else:
-            valuer = pool_valuer(self.spec, self.pool.sqrt_price_x96)
-        return valuer.wei(outcome.fees0, outcome.fees1)
 
     def _skip(self, reason: SkipReason, detail: str) -> Skip:
         return Skip(reason, detail, self.address)

@@ -18,9 +18,7 @@ output gives the same s', for A = L (1/s' - 1/v) and profit = A ((1 + g) l s' - 
 range, profit is linear in J until it ends exactly at b. Above the price l is the range's own lower end: a
 single-sided range is the same formula with less left of the swap.
 
-For a given s' profit grows with l, so without binding capital the best range is one spacing wide. With it,
-a range is either passed through with all capital (the furthest such range earns most per unit of capital) or
-ends the swap inside: for each lower end the boundary between the two is found by bisection.
+`candidates.py` searches the ranges with this model.
 """
 
 from __future__ import annotations
@@ -32,10 +30,6 @@ from typing import NamedTuple
 from jitctl.amm.liquidity_math import max_liquidity_per_tick
 from jitctl.strategy.flow import Flow
 
-_SCAN_ALL_LINES = 40
-_SAMPLES = 16
-_NEAREST_INITIALISED = 6
-"""How many spacings away an initialised tick may lie to be tried in place of a fresh one."""
 _ALMOST = 1.0 - 1e-12
 _BEYOND = 1.0 + 1e-9
 
@@ -81,16 +75,16 @@ class Sized(NamedTuple):
 
 
 class Sizer:
-    """Finds the ranges and sizes worth trying for one flow, one mark and one set of caps.
+    """The model of one flow, one mark and one set of caps: what a range earns and how large it should be.
 
-    `mark_ratio` is P*: the value of a base unit of output over that of input.
-    `tick_cost_in` is what initialising one tick costs, in the input token. `starved` is set when a range that
-    gains got no liquidity because of the caps.
+    Ranges are given by grid lines of the flow, `line` where the swap enters and `upper` where it would leave.
+    `mark_ratio` is P*: the value of a base unit of output over that of input. `tick_cost_in` is what
+    initialising one tick costs, in the input token. `starved` is set when the caps left a range nothing.
     """
 
     __slots__ = (
-        "_initialised", "_lines", "_max_liquidity", "_ratio", "caps", "flow", "gain", "mark_ratio",
-        "starved", "tick_cost_in",
+        "_initialised", "_lines", "_max_liquidity", "caps", "flow", "gain", "mark_ratio", "starved",
+        "tick_cost_in",
     )  # fmt: skip
 
     def __init__(self, flow: Flow, mark_ratio: float, caps: Caps, tick_cost_in: float = 0.0) -> None:
@@ -100,7 +94,6 @@ class Sizer:
         self.tick_cost_in = tick_cost_in
         self.starved = False
         self.gain = 1.0 + flow.gain
-        self._ratio = mark_ratio / self.gain
         self._lines: dict[int, float] = {}
         self._initialised = flow.pool.ticks
         self._max_liquidity = max_liquidity_per_tick(flow.pool.tick_spacing) * 0.999
@@ -117,167 +110,89 @@ class Sizer:
             return flow.remaining[0] * (self.gain - self.mark_ratio / (end * end))
         return flow.remaining[0] * (self.gain * end * end - self.mark_ratio)
 
-    def candidates(self) -> list[Sized]:
-        """Return sized ranges, best first by value minus the cost of initialising ticks.
+    def worth(self, sized: Sized) -> float:
+        """Return what a sized range gains after paying for its new ticks, in the input token."""
+        return sized.value_in - sized.new_ticks * self.tick_cost_in
 
-        Every lower end on the swap's way is tried with the upper ends that can be best for it; on a very long
-        way a sample of them, and the neighbourhood of the best.
-        """
-        lines = self.flow.cells()
-        found: dict[tuple[int, int], Sized] = {}
-        if lines <= _SCAN_ALL_LINES:
-            for line in range(lines):
-                self._try_from(line, lines, found)
-        else:
-            self._sample(lines, found)
-        ranked = sorted(found.items(), key=lambda item: self._worth(item[1]), reverse=True)
-        for (line, upper), _ in ranked[:2]:
-            self._try_initialised(line, upper, found)
-        return sorted(found.values(), key=self._worth, reverse=True)
+    def at(self, line: int) -> float:
+        """Return s at a grid line."""
+        s = self._lines.get(line)
+        if s is None:
+            s = self._lines[line] = self.flow.at_tick(self.flow.grid_tick(line))
+        return s
+
+    def entry(self, line: int) -> float:
+        """Return where the swap meets a range that begins at a grid line."""
+        s = self.at(line)
+        return s if s > self.flow.start else self.flow.start
 
     def size(self, line: int, upper: int) -> Sized | None:
-        """Return the best size for the range between two grid lines, None if none gains."""
-        flow = self.flow
-        b = self._at(upper)
-        entry = self._entry(line)
-        if b <= entry or entry >= flow.end:
+        """Return the best size for a range, None if it gains at none."""
+        entry, b = self.entry(line), self.at(upper)
+        end = self.flow.end
+        if b <= entry or entry >= end:
             return None
+        s_best, gain = self.best_end(entry, min(b, end))
+        return self.size_for_end(line, upper, s_best) if gain > 0.0 else None
+
+    def size_for_end(self, line: int, upper: int, s_end: float) -> Sized | None:
+        """Return the range sized so that the swap ends at `s_end`, or as large as the caps allow."""
         most = self.max_liquidity(line, upper)
-        if most < 1.0:
-            self.starved = True
-            return None
-        last = min(b, flow.end)
-        s_best, _ = self._best_end(entry, last)
-        wanted = self._liquidity(entry, s_best)
-        if s_best >= last and b < flow.end:
+        wanted = self.liquidity_for_end(self.entry(line), s_end)
+        if s_end >= self.at(upper):
             # The kink: a hair more liquidity keeps the price inside, so that our upper tick is not crossed.
             wanted *= _BEYOND
-        return self._sized(line, upper, entry, b, min(wanted, most), most)
+        return self.sized(line, upper, min(wanted, most), most)
+
+    def sized(self, line: int, upper: int, liquidity: float, most: float) -> Sized | None:
+        """Return what a range gains with a given liquidity, None if it is nothing."""
+        if liquidity < 1.0:
+            self.starved = self.starved or most < 1.0
+            return None
+        entry, b = self.entry(line), self.at(upper)
+        s = self._end_with(entry, b, liquidity)
+        value = liquidity * (s - entry) * (self.gain - self.mark_ratio / (entry * s))
+        if value <= 0.0:
+            return None
+        flow = self.flow
+        near, far = flow.grid_tick(line), flow.grid_tick(upper)
+        near_new = near not in self._initialised
+        far_new = far not in self._initialised
+        # A price that stands on a tick has not crossed it yet in one direction: the tick says which.
+        ahead = near <= flow.pool.tick if flow.zero_for_one else near > flow.pool.tick
+        adds = (near_new and ahead) + (far_new and s >= b)
+        tick_lower, tick_upper = (far, near) if flow.zero_for_one else (near, far)
+        return Sized(value, tick_lower, tick_upper, liquidity, near_new + far_new, adds, most)
 
     def max_liquidity(self, line: int, upper: int) -> float:
-        """Return the most liquidity that the caps allow between two grid lines."""
+        """Return the most liquidity that the caps allow in a range."""
         flow, caps = self.flow, self.caps
-        a, b = self._at(line), self._at(upper)
+        a, b = self.at(line), self.at(upper)
         start = flow.start
-        entry = max(a, start)
-        if caps.max_range_ticks is not None and self._distance(line, upper) > caps.max_range_ticks:
-            return 0.0
-        out_each = (b - entry) / (b * entry)
+        low = a if a > start else start
+        out_each = (b - low) / (b * low)
         most = min(caps.amount_out / out_each, self._max_liquidity)
-        in_each = start - a if a < start else 0.0
-        if in_each > 0.0:
+        in_each = 0.0
+        if a < start:
+            in_each = start - a
             most = min(most, caps.amount_in / in_each)
         for wei_in, wei_out, max_wei, max_loss_wei in caps.values:
             if max_loss_wei != inf:
-                distance = self._distance(line, upper)
+                distance = self.distance(line, upper)
                 max_wei = min(max_wei, max_loss_wei * 10_000.0 / distance if distance else inf)
             each = wei_in * in_each + wei_out * out_each
             if each > 0.0:
                 most = min(most, max_wei / each)
         return most * _ALMOST
 
-    def _distance(self, line: int, upper: int) -> int:
+    def distance(self, line: int, upper: int) -> int:
+        """Return how many ticks a range's further end is from the TWAP."""
         twap = self.caps.twap_tick
         if twap is None:
             return 0
         return max(abs(self.flow.grid_tick(line) - twap), abs(self.flow.grid_tick(upper) - twap))
 
-    def _worth(self, sized: Sized) -> float:
-        return sized.value_in - sized.new_ticks * self.tick_cost_in
-
-    def _at(self, line: int) -> float:
-        s = self._lines.get(line)
-        if s is None:
-            s = self._lines[line] = self.flow.at_tick(self.flow.grid_tick(line))
-        return s
-
-    def _entry(self, line: int) -> float:
-        return max(self._at(line), self.flow.start)
-
-    def _line_at_or_beyond(self, s: float, first: int, lines: int) -> int:
-        low, high = first - 1, lines
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._at(middle) >= s:
-                high = middle
-            else:
-                low = middle
-        return high
-
-    def _try_from(self, line: int, lines: int, found: dict[tuple[int, int], Sized]) -> None:
-        """Try the upper ends that can be best for the lower end `line`."""
-        entry = self._entry(line)
-        end = self.flow.end
-        if entry >= end:
-            return
-        s_best, best = self._best_end(entry, end)
-        if best <= 0.0:
-            return
-        first = line + 1
-        if self._at(first) <= entry:
-            first += 1
-        upper = self._line_at_or_beyond(s_best, first, lines)
-        self._add(line, upper, found)
-        if self._liquidity(entry, s_best) <= self.max_liquidity(line, upper):
-            return
-        low, high = first - 1, lines
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._passes(line, middle, entry):
-                low = middle
-            else:
-                high = middle
-        for upper in (low, high):
-            if first <= upper <= lines:
-                self._add(line, upper, found)
-
-    def _sample(self, lines: int, found: dict[tuple[int, int], Sized]) -> None:
-        """Sample lower ends over the way, then close in on the best three."""
-        tried: dict[int, float] = {}
-
-        def value(line: int) -> float:
-            if line not in tried:
-                own: dict[tuple[int, int], Sized] = {}
-                self._try_from(line, lines, own)
-                found.update(own)
-                tried[line] = max((self._worth(sized) for sized in own.values()), default=-inf)
-            return tried[line]
-
-        stride = max(lines // _SAMPLES, 1)
-        for line in {*range(0, lines, stride), 1, lines - 1, lines - 2, lines - 3}:
-            value(line)
-        while stride > 1:
-            stride = max(stride // 2, 1)
-            for line in sorted(tried, key=tried.__getitem__, reverse=True)[:3]:
-                for near in (line - stride, line + stride):
-                    if 0 <= near < lines:
-                        value(near)
-
-    def _try_initialised(self, line: int, upper: int, found: dict[tuple[int, int], Sized]) -> None:
-        """Try ends on ticks that exist: cheaper to mint into, and crossing them is not new to the user."""
-        flow = self.flow
-        lowers, uppers = [line], [upper]
-        for steps in range(1, _NEAREST_INITIALISED + 1):
-            if len(lowers) == 1 and flow.grid_tick(line - steps) in self._initialised:
-                lowers.append(line - steps)
-            if len(uppers) == 1 and flow.grid_tick(upper + steps) in self._initialised:
-                uppers.append(upper + steps)
-        for low in lowers:
-            for high in uppers:
-                self._add(low, high, found)
-
-    def _add(self, line: int, upper: int, found: dict[tuple[int, int], Sized]) -> None:
-        if (line, upper) not in found:
-            sized = self.size(line, upper)
-            if sized is not None:
-                found[line, upper] = sized
-
-    def _passes(self, line: int, upper: int, entry: float) -> bool:
-        """Return whether the swap goes through the whole range even with all the liquidity we may place."""
-        b = self._at(upper)
-        return self._liquidity(entry, b) >= self.max_liquidity(line, upper) if b < self.flow.end else False
-
-    def _liquidity(self, entry: float, s: float) -> float:
+    def liquidity_for_end(self, entry: float, s: float) -> float:
         """Return the liquidity from `entry` on with which the swap ends at s."""
         width = s - entry
         if width <= 0.0:
@@ -285,31 +200,36 @@ class Sizer:
         left = self.flow.left_at(s)
         return left / width if self.flow.exact_in else left * entry * s / width
 
-    def _profit(self, entry: float, liquidity: float, s: float) -> float:
-        return liquidity * (s - entry) * (self.gain - self.mark_ratio / (entry * s))
-
-    def _best_end(self, entry: float, last: float) -> tuple[float, float]:
-        """Return the s' in (entry, last] at which ending the swap inside gains most, and the gain."""
+    def best_end(self, entry: float, last: float) -> tuple[float, float]:
+        """Return the s' in (entry, last] at which ending the swap inside gains most, and that gain."""
         flow = self.flow
-        starts, ends = flow.starts, flow.virtual_ends
-        exact_in = flow.exact_in
-        ratio = self._ratio / entry
+        starts, ends, remaining = flow.starts, flow.virtual_ends, flow.remaining
+        exact_in, gain, mark = flow.exact_in, self.gain, self.mark_ratio
+        ratio = mark / (gain * entry)
         best_s, best = last, -inf
-        for index in range(flow.segment_at(entry), len(starts)):
-            low = max(starts[index], entry)
-            if low >= last:
+        segments = len(starts)
+        ahead = gain - mark / (entry * last) if exact_in else gain * entry * last - mark
+        for index in range(flow.segment_at(entry), segments):
+            low = starts[index]
+            if low >= last or remaining[index] * ahead <= best:
+                # Less is left from here on than would beat the best even at the last price.
                 break
-            high = min(starts[index + 1], last) if index + 1 < len(starts) else last
+            if low < entry:
+                low = entry
+            high = starts[index + 1] if index + 1 < segments else last
+            if high > last:
+                high = last
             virtual = ends[index]
-            s = high if virtual == inf else min(max(sqrt(ratio * virtual), low), high)
+            s = high if virtual == inf else sqrt(ratio * virtual)
+            if s > high:
+                s = high
+            elif s < low:
+                s = low
             if s <= entry:
                 # All that limits allow: the flow stops where we stand. Profit's limit is at the entry itself.
                 s = entry * (1.0 + 1e-15)
             left = flow.left_in(index, s)
-            if exact_in:
-                gained = left * (self.gain - self.mark_ratio / (entry * s))
-            else:
-                gained = left * (self.gain * entry * s - self.mark_ratio)
+            gained = left * (gain - mark / (entry * s)) if exact_in else left * (gain * entry * s - mark)
             if gained > best:
                 best_s, best = s, gained
         return best_s, best
@@ -336,20 +256,3 @@ class Sizer:
             left -= used
             s = high
             index += 1
-
-    def _sized(
-        self, line: int, upper: int, entry: float, b: float, liquidity: float, most: float
-    ) -> Sized | None:
-        s = self._end_with(entry, b, liquidity)
-        value = self._profit(entry, liquidity, s)
-        if value <= 0.0 or liquidity < 1.0:
-            return None
-        flow = self.flow
-        near, far = flow.grid_tick(line), flow.grid_tick(upper)
-        near_new = near not in self._initialised
-        far_new = far not in self._initialised
-        # A price that stands on a tick has not crossed it yet in one of the two directions; the tick says which.
-        ahead = near <= flow.pool.tick if flow.zero_for_one else near > flow.pool.tick
-        adds = (near_new and ahead) + (far_new and s >= b)
-        tick_lower, tick_upper = (far, near) if flow.zero_for_one else (near, far)
-        return Sized(value, tick_lower, tick_upper, liquidity, near_new + far_new, adds, most)

@@ -53,8 +53,8 @@ class Walk:
     """
 
     __slots__ = (
-        "_known_outcome", "_view", "failure", "jit", "outputs", "paid", "pools", "position", "unfollowed",
-        "unknown", "visits",
+        "_known_outcome", "_revisits", "_view", "failure", "jit", "outputs", "paid", "pools", "position",
+        "unfollowed", "unknown", "visits",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +67,7 @@ class Walk:
         """Walk at once. `known_outcome` is that of the position's only visit, if it is known already."""
         self._view = view
         self._known_outcome = known_outcome
+        self._revisits = sum(len(intent.hops) for intent in swap_tx.intents) > 1
         self.position = position
         self.pools: dict[Address, Pool] = {}
         self.visits: list[Visit] = []
@@ -154,9 +155,10 @@ class Walk:
         else:
             result = pool.swap(zero_for_one, amount, limit)
         self.visits.append(Visit(address, zero_for_one, amount, limit, pool, result))
-        self.pools[address] = pool.with_swap(
-            result.sqrt_price_x96, result.tick, pool.ticks.liquidity_at(result.tick)
-        )
+        if self._revisits:
+            self.pools[address] = pool.with_swap(
+                result.sqrt_price_x96, result.tick, pool.ticks.liquidity_at(result.tick)
+            )
         return result
 
     def _check(self, intent: SwapIntent, index: int) -> None:

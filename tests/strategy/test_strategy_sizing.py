@@ -13,6 +13,7 @@ from strategy_cases import Q96, SwapCase, hard_case, random_case
 
 from jitctl.amm.jit import jit_swap
 from jitctl.domain.plan import Capital, Propose, Skip, SkipReason
+from jitctl.strategy.candidates import find_candidates
 from jitctl.strategy.flow import Flow
 from jitctl.strategy.jit import evaluate
 from jitctl.strategy.limits import StrategyParams
@@ -155,7 +156,7 @@ def test_model_and_simulator_agree(seed):
     moved = case.pool.swap(case.zero_for_one, case.amount_specified)
     taken, given = (moved.amount0, -moved.amount1) if case.zero_for_one else (moved.amount1, -moved.amount0)
     sizer = Sizer(flow, float(mark_out / mark_in), Caps(30.0 * taken, 30.0 * given))
-    for sized in sizer.candidates()[:4]:
+    for sized in find_candidates(sizer)[:4]:
         liquidity = int(sized.liquidity)
         out = jit_swap(
             case.pool, sized.tick_lower, sized.tick_upper, liquidity, case.zero_for_one, case.amount_specified
