@@ -59,7 +59,8 @@ class AttemptRecord:
     """An attempt as planned.
 
     `mark` is WETH wei per base unit of the pool's other token at planning (external), `parent_sqrt_price_x96`
-    the pool's price at the parent block; with them profit can be valued again after a restart.
+    the pool's price at the parent block; with them and `weth_is_token0` profit can be valued again after a
+    restart, whatever has become of the pool's configuration.
     """
 
     attempt_id: str
@@ -68,6 +69,7 @@ class AttemptRecord:
     operator: Address
     nonce: int
     mark: Fraction
+    weth_is_token0: bool
     parent_sqrt_price_x96: int
     planned_s: float
 

@@ -7,6 +7,7 @@ Fakes in tests stand at these ports and nowhere deeper.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from jitctl.amm.pool import Pool
@@ -107,6 +108,20 @@ class ChainReader(Protocol):
     async def mined(self, mint: Hash32, victim: Hash32, burn: Hash32) -> MinedBundle: ...
     async def open_positions(self, executor: Address, pools: Sequence[Address], at: Hash32) -> int:
         """How many of the executor's pools hold a position that is not closed, at a block hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardReading:
+    """What the executor contract would check now: each pool's TWAP tick, and the loss budget left in wei."""
+
+    twap_ticks: Mapping[Address, int]
+    loss_budget_left_wei: int | None
+
+
+class Guards(Protocol):
+    """Reads the executor contract's own limits, so that plans keep within them."""
+
+    async def read(self, pools: Sequence[Address], head: Head) -> GuardReading: ...
 
 
 class Closer(Protocol):

@@ -31,6 +31,7 @@ def _001_tables(connection: sqlite3.Connection) -> None:
             parent_hash TEXT NOT NULL,
             plan TEXT NOT NULL,
             mark TEXT NOT NULL,
+            weth_is_token0 INTEGER NOT NULL,
             parent_sqrt_price_x96 TEXT NOT NULL,
             planned_s REAL NOT NULL,
             updated_s REAL NOT NULL,

@@ -58,13 +58,13 @@ def attempt_row(record: AttemptRecord) -> tuple[object, ...]:
     return (
         record.attempt_id, record.mode.value, plan.victim_hash, plan.pool, record.operator, record.nonce,
         plan.target_block, plan.parent_hash, plan_to_json(plan), str(record.mark),
-        str(record.parent_sqrt_price_x96), record.planned_s, record.planned_s, AttemptState.PLANNED.value,
+        int(record.weth_is_token0), str(record.parent_sqrt_price_x96), record.planned_s, record.planned_s, AttemptState.PLANNED.value,
     )  # fmt: skip
 
 
 INSERT_ATTEMPT = (
     "INSERT INTO attempts (id, mode, victim_hash, pool, operator, nonce, target_block, parent_hash, plan,"
-    " mark, parent_sqrt_price_x96, planned_s, updated_s, state) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " mark, weth_is_token0, parent_sqrt_price_x96, planned_s, updated_s, state) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 
 
@@ -108,6 +108,7 @@ def stored_attempt(row: sqlite3.Row) -> StoredAttempt:
             operator=Address(row["operator"]),
             nonce=row["nonce"],
             mark=Fraction(row["mark"]),
+            weth_is_token0=bool(row["weth_is_token0"]),
             parent_sqrt_price_x96=int(row["parent_sqrt_price_x96"]),
             planned_s=row["planned_s"],
         ),

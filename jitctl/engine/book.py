@@ -1,0 +1,116 @@
+"""The victims still wanted: understood pending swaps in watched pools, bounded, until mined or replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from jitctl.domain.chain import MinedTx, PendingTx
+from jitctl.domain.swap_intent import SwapTx
+from jitctl.domain.values import Address, Hash32
+
+
+@dataclass(slots=True)
+class Wanted:
+    """A pending swap that may be worth an attempt.
+
+    `worth_wei` is its last evaluation (0: none yet), `tried_on` the head on which it needs no other.
+    """
+
+    tx: PendingTx
+    swap: SwapTx
+    first_head: int
+    worth_wei: int = 0
+    tried_on: Hash32 | None = None
+
+
+class WantedBook:
+    """Wanted swaps by hash and by (sender, nonce)."""
+
+    def __init__(self, max_entries: int, max_age_blocks: int) -> None:
+        self._max_entries = max_entries
+        self._max_age_blocks = max_age_blocks
+        self._by_hash: dict[Hash32, Wanted] = {}
+        self._by_slot: dict[tuple[Address, int], Hash32] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_hash)
+
+    def get(self, tx_hash: Hash32) -> Wanted | None:
+        return self._by_hash.get(tx_hash)
+
+    def rival_of(self, tx: PendingTx) -> Hash32 | None:
+        """Return the wanted transaction with the same sender and nonce but another hash."""
+        known = self._by_slot.get((tx.sender, tx.nonce))
+        return known if known != tx.hash else None
+
+    def add(self, wanted: Wanted) -> Wanted | None:
+        """Keep a swap; returns the one dropped for it when the book is full: the least worth, then oldest."""
+        tx = wanted.tx
+        self._by_hash[tx.hash] = wanted
+        self._by_slot[tx.sender, tx.nonce] = tx.hash
+        if len(self._by_hash) <= self._max_entries:
+            return None
+        dropped = min(
+            (entry for entry in self._by_hash.values() if entry is not wanted),
+            key=lambda entry: (entry.worth_wei, entry.first_head),
+        )
+        self.remove(dropped.tx.hash)
+        return dropped
+
+    def remove(self, tx_hash: Hash32) -> Wanted | None:
+        wanted = self._by_hash.pop(tx_hash, None)
+        if wanted is not None:
+            slot = (wanted.tx.sender, wanted.tx.nonce)
+            if self._by_slot.get(slot) == tx_hash:
+                del self._by_slot[slot]
+        return wanted
+
+    def remove_mined(self, txs: Iterable[MinedTx]) -> list[Wanted]:
+        """Drop what a block mined or made impossible: the same sender and nonce; returns the dropped."""
+        gone = []
+        for tx in txs:
+            known = self._by_slot.get((tx.sender, tx.nonce))
+            if known is not None:
+                dropped = self.remove(known)
+                if dropped is not None:
+                    gone.append(dropped)
+        return gone
+
+    def expire(self, head_number: int) -> list[Wanted]:
+        """Drop what has been waiting for too many blocks; returns the dropped."""
+        old = [
+            wanted
+            for wanted in self._by_hash.values()
+            if head_number - wanted.first_head > self._max_age_blocks
+        ]
+        for wanted in old:
+            self.remove(wanted.tx.hash)
+        return old
+
+    def best_first(self) -> list[Hash32]:
+        """Return all hashes, the most promising first, then the newest."""
+        ordered = sorted(
+            self._by_hash.values(), key=lambda entry: (-entry.worth_wei, -entry.first_head, entry.tx.hash)
+        )
+        return [entry.tx.hash for entry in ordered]
+
+
+class SeenHashes:
+    """The latest transaction hashes, so that a repeated announcement costs one lookup; fixed memory."""
+
+    def __init__(self, max_entries: int) -> None:
+        self._max_entries = max_entries
+        self._seen: dict[Hash32, None] = {}
+
+    def first_time(self, tx_hash: Hash32) -> bool:
+        """Whether the hash is new; it is remembered."""
+        if tx_hash in self._seen:
+            return False
+        self._seen[tx_hash] = None
+        if len(self._seen) > self._max_entries:
+            del self._seen[next(iter(self._seen))]
+        return True
+
+    def forget(self, tx_hash: Hash32) -> None:
+        self._seen.pop(tx_hash, None)

@@ -1,0 +1,174 @@
+"""The head moves: nonces, outcomes, flows, reorgs, the pools, and what is wanted is planned again."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from jitctl.domain.chain import Block, ChainMoved, Head
+from jitctl.engine.accounting import SWAP_TOPIC, external_flows
+from jitctl.engine.closing import Closing
+from jitctl.engine.events import BalancesRead, FinalizedRead, GuardsRead, MinedRead, PoolsFollowed
+from jitctl.engine.halting import Halting
+from jitctl.engine.parts import Parts
+from jitctl.engine.pending_desk import PendingDesk
+from jitctl.engine.reads import Reads
+from jitctl.engine.sync_desk import SyncDesk
+from jitctl.engine.within import within
+from jitctl.errors import JitError
+
+
+class ChainDesk:
+    """Follows the chain, one move at a time; everything slow is a task of its own."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        pending: PendingDesk,
+        halting: Halting,
+        reads: Reads,
+        sync: SyncDesk,
+        closing: Closing,
+    ) -> None:
+        self._parts = parts
+        self._pending = pending
+        self._halting = halting
+        self._reads = reads
+        self._sync = sync
+        self._closing = closing
+        self._moves: deque[ChainMoved] = deque()
+        self._finalized: int | None = None
+
+    def on_moved(self, moved: ChainMoved) -> None:
+        """Take over a move of the head. Raises `LedgerError`."""
+        parts = self._parts
+        parts.metrics.happenings.add("heads", len(moved.added))
+        sound = [self._removed(head) for head in moved.removed]
+        if moved.too_deep or not all(sound):
+            self._halting.halt("engine", "a reorg reached blocks that were settled")
+        for block in moved.added:
+            self._added(block)
+        head = moved.head
+        parts.picture.new_head(head, parts.ports.clock.monotonic_ns())
+        parts.lanes.free_seen(head.number)
+        if moved.resynced:
+            parts.metrics.happenings.add("resyncs")
+            self._sync.lose("blocks were not followed")
+        if self._sync.loaded:
+            self._moves.append(moved)
+            self.follow_pools()
+        if parts.picture.synced:
+            self.follow_up()
+            self._reads.after_head(head)
+        else:
+            self._sync.begin()
+        for wanted in parts.book.expire(head.number):
+            parts.seen.forget(wanted.tx.hash)
+
+    def follow_pools(self) -> None:
+        """Let the pool book follow what it has not followed yet."""
+        if self._moves:
+            self._parts.background.start("pools", self._follow_pools)
+
+    def on_pools(self, followed: PoolsFollowed) -> None:
+        """The pool book has caught up, or failed to: then everything is loaded afresh."""
+        parts = self._parts
+        if followed.failure:
+            parts.metrics.happenings.add("node_errors")
+            self._moves.clear()
+            self._sync.loaded = False
+            self._sync.lose(followed.failure)
+            self._sync.begin()
+            return
+        parts.picture.pools_head = followed.head.hash
+        self.follow_pools()
+        if parts.picture.current:
+            self._pending.replan()
+
+    def on_mined(self, read: MinedRead) -> None:
+        """Take over what the chain holds of a bundle; what does not fit is asked for again later."""
+        parts = self._parts
+        attempt = parts.follower.live.get(read.attempt_id)
+        if attempt is None:
+            return
+        attempt.reading = False
+        if read.mined is not None and parts.follower.decide(attempt, read.mined):
+            self._closing.left_open(attempt.pool)
+
+    def on_balances(self, read: BalancesRead) -> None:
+        self._parts.picture.balances = read.available
+
+    def on_guards(self, read: GuardsRead) -> None:
+        self._parts.picture.guards = read.reading
+
+    def on_finalized(self, read: FinalizedRead) -> None:
+        """Settle what is final. Raises `LedgerError`."""
+        parts = self._parts
+        if read.number is not None:
+            self._finalized = max(read.number, self._finalized or 0)
+        if parts.picture.head is not None and parts.picture.synced:
+            parts.follower.settle(parts.picture.head.number, self._finalized, parts.settings.settle_depth)
+
+    def follow_up(self) -> None:
+        """Decide or read every attempt whose target block has been seen. Raises `LedgerError`."""
+        parts = self._parts
+        head = parts.picture.head
+        if head is None or not parts.picture.synced:
+            return
+        for attempt in parts.follower.due(head.number):
+            self._reads.outcome(attempt, head)
+        self._closing.go_on()
+
+    def check_age(self) -> None:
+        """Lose sync when no block has come for too long; it comes back with the next block."""
+        parts = self._parts
+        age_s = (parts.ports.clock.monotonic_ns() - parts.picture.head_ns) / 1e9
+        if parts.picture.synced and age_s > parts.settings.head_stale_s:
+            self._sync.lose(f"no block for {age_s:.0f} s")
+
+    async def _follow_pools(self) -> PoolsFollowed:
+        parts = self._parts
+        while True:
+            moved = self._moves.popleft()
+            try:
+                await within(
+                    parts.ports.clock,
+                    parts.settings.sync_timeout_s,
+                    "following the pools",
+                    parts.ports.pool_book.apply(moved),
+                )
+            except JitError as error:
+                return PoolsFollowed(moved.head, error.message)
+            if not self._moves:
+                return PoolsFollowed(moved.head)
+
+    def _removed(self, head: Head) -> bool:
+        parts = self._parts
+        parts.metrics.happenings.add("reorged_blocks")
+        parts.lanes.undo_block(head.hash)
+        parts.ports.ledger.drop_flows(head.hash)
+        return parts.follower.block_removed(head)
+
+    def _added(self, block: Block) -> None:
+        parts = self._parts
+        aliens = parts.lanes.follow(block, parts.follower.recognise)
+        parts.follower.block_added(block)
+        if aliens and parts.picture.synced:
+            named = ", ".join(f"{tx.hash} of {tx.sender}" for tx in aliens[:3])
+            self._halting.halt("engine", f"a nonce moved without us: {named}")
+        flows = external_flows(
+            block,
+            executor=parts.settings.executor,
+            owner=parts.settings.owner,
+            operators=parts.lanes.operators(),
+            pools=parts.picture.specs.keys(),
+            is_an_attempts=parts.follower.is_an_attempts,
+        )
+        if flows:
+            parts.ports.ledger.add_flows(flows)
+        senders = {tx.sender for tx in block.txs}
+        for lane in parts.lanes.all():
+            if lane.operator in senders:
+                parts.ports.ledger.save_lane(lane.operator, lane.next_nonce, block.head.number)
+        landed = {log.tx_hash for log in block.pool_logs if log.topics and log.topics[0] == SWAP_TOPIC}
+        parts.metrics.happenings.add("swaps_landed_in_watched_pools", len(landed))
+        parts.metrics.happenings.add("victims_mined", len(parts.book.remove_mined(block.txs)))

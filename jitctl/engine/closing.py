@@ -1,0 +1,152 @@
+"""Closing what was left open: a lone mint's position goes back to the executor, by a public transaction."""
+
+from __future__ import annotations
+
+from jitctl.domain.bundle import MinedBundle
+from jitctl.domain.chain import Head
+from jitctl.domain.records import AttemptChange
+from jitctl.domain.values import Address
+from jitctl.engine.accounting import pool_prices, with_close
+from jitctl.engine.events import CloseRead, CloseSent, Note, OpenPositionsRead
+from jitctl.engine.lanes import Lane
+from jitctl.engine.parts import Parts
+from jitctl.engine.reads import Reads
+from jitctl.engine.watch import RETRY_BLOCKS, LeftOpen
+from jitctl.engine.within import within
+from jitctl.errors import JitError
+
+
+class Closing:
+    """Notices, closes and accounts for positions that no block should leave open."""
+
+    def __init__(self, parts: Parts, reads: Reads) -> None:
+        self._parts = parts
+        self._reads = reads
+
+    def left_open(self, pool: Address) -> None:
+        """Note that a mint landed without its burn, or that a position of unknown origin is open."""
+        parts = self._parts
+        lone = [a for a in parts.follower.live.values() if a.pool == pool and a.reason == "lone_mint"]
+        head = parts.picture.head
+        if parts.watch.left_open(pool, head.number if head else 0, lone[-1] if lone else None):
+            parts.metrics.happenings.add("lone_mints")
+            told = {"pool": pool, "attempt": lone[-1].attempt_id if lone else ""}
+            parts.ports.ledger.record("position_open", told, parts.ports.clock.wall_s())
+            parts.ports.observer.event("position_open", told)
+
+    def on_positions(self, read: OpenPositionsRead) -> None:
+        """Compare what is open on chain with what we believe."""
+        head = self._parts.picture.head
+        if head is not None and head.hash == read.head_hash:
+            self.positions(read.pools)
+
+    def positions(self, open_pools: tuple[Address, ...]) -> None:
+        """Take over which pools hold an open position at the head."""
+        parts = self._parts
+        for pool in open_pools:
+            self.left_open(pool)
+        head = parts.picture.head
+        for pool in parts.watch.gone(open_pools, head.number if head else 0):
+            parts.ports.ledger.record("position_closed", {"pool": pool}, parts.ports.clock.wall_s())
+            parts.ports.observer.event("position_closed", {"pool": pool, "by": "somebody else"})
+
+    def go_on(self) -> None:
+        """Send the closes that are due, and read those that were mined."""
+        parts = self._parts
+        head, closer = parts.picture.head, parts.ports.closer
+        if closer is None or head is None:
+            return
+        for left in parts.watch.all():
+            if left.close_tx is None and left.sent_with is not None:
+                # A close that we could not be sure of having sent may have been mined all the same.
+                left.close_tx = parts.follower.close_seen(*left.sent_with)
+            if left.close_tx is not None and parts.follower.mined_in(left.close_tx) is not None:
+                self._reads.close(left.pool)
+            elif parts.standing.running and left.due(head.number):
+                self._begin(left, head)
+
+    def on_sent(self, sent: CloseSent) -> None:
+        """Know the close that is on its way; free its lane if it is not."""
+        parts = self._parts
+        left = parts.watch.get(sent.pool)
+        if left is not None:
+            left.close_tx = sent.tx_hash
+        if sent.tx_hash is None:
+            parts.lanes.release(_owner(sent.pool))
+        told = {"pool": sent.pool, "tx": sent.tx_hash or "", "detail": sent.detail}
+        parts.ports.observer.event("close_sent" if sent.tx_hash else "close_failed", told)
+
+    def on_read(self, read: CloseRead) -> None:
+        """Add what a close brought back to the attempt that left the position. Raises `LedgerError`."""
+        parts = self._parts
+        left = parts.watch.get(read.pool)
+        if left is None or read.mined is None or read.mined.burn is None:
+            return
+        parts.lanes.release(_owner(read.pool))
+        if not read.mined.burn.success:
+            left.close_tx = None
+            return
+        parts.watch.closed(read.pool)
+        parts.metrics.happenings.add("closes")
+        now_s = parts.ports.clock.wall_s()
+        if left.attempt is not None:
+            self._account(left, read.mined, now_s)
+        told = {"pool": read.pool, "tx": read.mined.burn.tx_hash, "gas_wei": read.mined.burn.gas_cost_wei}
+        parts.ports.ledger.record("position_closed", told, now_s)
+        parts.ports.observer.event("position_closed", {**told, "by": "engine"})
+
+    def _account(self, left: LeftOpen, close: MinedBundle, now_s: float) -> None:
+        attempt = left.attempt
+        if attempt is None or attempt.result is None:
+            return
+        prices = pool_prices(None, left.pool, close, attempt.record.parent_sqrt_price_x96)
+        attempt.result = with_close(attempt.result, close, attempt.record, prices)
+        self._parts.ports.ledger.amend_attempt(
+            attempt.attempt_id, AttemptChange(now_s, result=attempt.result)
+        )
+
+    def _begin(self, left: LeftOpen, head: Head) -> None:
+        parts = self._parts
+        if parts.background.running(_owner(left.pool)):
+            return
+        # A close that was not mined is sent again with the same nonce, from the same lane.
+        parts.lanes.release(_owner(left.pool))
+        lane = parts.lanes.acquire(_owner(left.pool), head.number + RETRY_BLOCKS)
+        if lane is None:
+            return
+        left.tried_block, left.close_tx = head.number, None
+        parts.background.start(_owner(left.pool), lambda: self._close(left, lane, head))
+
+    async def _close(self, left: LeftOpen, lane: Lane, head: Head) -> Note:
+        parts = self._parts
+        closer = parts.ports.closer
+        assert closer is not None
+        nonce = lane.next_nonce
+        left.sent_with = (lane.operator, nonce)
+        attempt_id = left.attempt.attempt_id if left.attempt is not None else ""
+        try:
+            held = parts.barrier.try_shared()
+            if held is None:
+                return CloseSent(left.pool, None, "the submit barrier is taken")
+            with held:
+                if not parts.standing.running or parts.latch.paused() or not parts.latch.armed():
+                    return CloseSent(left.pool, None, "not running any more")
+                told = {"pool": left.pool, "operator": lane.operator, "nonce": nonce}
+                parts.ports.ledger.record("close_intended", told, parts.ports.clock.wall_s())
+                parts.ports.ledger.flush()
+                parts.follower.expect_close(lane.operator, nonce, attempt_id)
+                tx_hash = await within(
+                    parts.ports.clock,
+                    parts.settings.submit_timeout_s,
+                    "the close",
+                    closer.close(left.pool, lane.operator, nonce, head),
+                )
+        except JitError as error:
+            # It may have left all the same: the nonce stays expected.
+            return CloseSent(left.pool, None, error.message)
+        parts.follower.track_close(tx_hash, attempt_id)
+        return CloseSent(left.pool, tx_hash)
+
+
+def _owner(pool: Address) -> str:
+    return f"close:{pool}"

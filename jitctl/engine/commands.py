@@ -1,0 +1,227 @@
+"""The operator's verbs, one function each; repeating one is safe and says so.
+
+A verb answers with a JSON-able body holding `message` and `changed`, or raises a `JitError` and has changed
+nothing. `pause`, `emergency_stop` and `stop` answer only once the submit barrier was held: from then on
+nothing is signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from jitctl.domain.engine_state import CrisisLevel, EngineEvent, EngineState, IllegalMove
+from jitctl.engine.events import Asked
+from jitctl.engine.halting import Halting
+from jitctl.engine.parts import Parts
+from jitctl.engine.reads import Reads
+from jitctl.engine.reporting import Reporting
+from jitctl.engine.within import within
+from jitctl.errors import CannotDetermine, JitError, PositionsOpen, Refused, UsageError
+
+Body = dict[str, Any]
+
+
+class Commands:
+    """Does what `Engine.command` is asked, one command after another."""
+
+    def __init__(self, parts: Parts, halting: Halting, reads: Reads, reporting: Reporting) -> None:
+        self._parts = parts
+        self._halting = halting
+        self._reads = reads
+        self._reporting = reporting
+        self._verbs: dict[str, Callable[[Asked], Awaitable[Body]]] = {
+            "ping": self.ping,
+            "status": self.status,
+            "pause": self.pause,
+            "resume": self.resume,
+            "stop": self.stop,
+            "emergency-stop": self.emergency_stop,
+            "clear-halt": self.clear_halt,
+            "crisis-mode": self.crisis_mode,
+            "reload": self.reload,
+            "pool-status": self.pool_status,
+        }
+
+    def verbs(self) -> tuple[str, ...]:
+        """Return the names of all verbs."""
+        return tuple(self._verbs)
+
+    async def answer(self, asked: Asked) -> None:
+        """Do a command and settle its future."""
+        try:
+            verb = self._verbs.get(asked.verb)
+            if verb is None:
+                raise UsageError(f"the engine knows no command {asked.verb!r}")
+            body = await verb(asked)
+        except IllegalMove:
+            state = self._parts.standing.state
+            self._settle(asked, Refused(f"cannot {asked.verb}: the engine is {state}", hint=_HINTS[state]))
+        except JitError as error:
+            self._settle(asked, error)
+        else:
+            self._settle(asked, body)
+
+    async def ping(self, asked: Asked) -> Body:
+        """Answer from the command queue: that is what being alive means."""
+        return {"message": "pong", "changed": False, "state": self._parts.standing.state.value}
+
+    async def status(self, asked: Asked) -> Body:
+        """Return the engine's figures."""
+        return {"message": self._parts.standing.state.value, "changed": False, **self._reporting.figures()}
+
+    async def pool_status(self, asked: Asked) -> Body:
+        """Return every watched pool's price, tick and liquidity as of the head."""
+        return {"message": "pools", "changed": False, "pools": self._reporting.pools()}
+
+    async def pause(self, asked: Asked) -> Body:
+        """Sign nothing more from the answer on; bundles already out may still land and are named."""
+        standing = self._parts.standing
+        if standing.state is EngineState.HALTED:
+            await self._halting.drain()
+            return self._body("halted already: nothing is submitted", changed=False)
+        changed = self._halting.pause(asked.who, asked.reason)
+        await self._halting.drain()
+        return self._body("paused" if changed else "already paused", changed=changed)
+
+    async def resume(self, asked: Asked) -> Body:
+        """Go on trading; refused while halted, or out of step with the chain."""
+        parts = self._parts
+        if parts.standing.state is EngineState.RUNNING:
+            return self._body("already running", changed=False)
+        if parts.standing.state is EngineState.HALTED or not parts.latch.armed():
+            raise Refused(
+                "cannot resume: the engine is halted",
+                hint="find out why, then: jitctl clear-halt --reason ...",
+            )
+        if not parts.picture.synced:
+            raise Refused(
+                "cannot resume: not in step with the chain yet",
+                hint="see `jitctl status` and check-node-sync",
+            )
+        # The flag comes down only if the move is allowed; it is raised again if it cannot be kept.
+        was_paused = parts.latch.paused()
+        parts.latch.resume()
+        try:
+            parts.standing.move(EngineEvent.RESUME, asked.who, asked.reason)
+        except BaseException:
+            if was_paused:
+                parts.latch.pause(asked.who, "resume failed", parts.ports.clock.wall_s())
+            raise
+        return self._body("running", changed=True)
+
+    async def stop(self, asked: Asked) -> Body:
+        """End the engine in good order; bundles already out are reconciled at the next start."""
+        standing = self._parts.standing
+        changed = standing.state is not EngineState.STOPPED
+        standing.move(EngineEvent.STOP, asked.who, asked.reason)
+        await self._halting.drain()
+        self._parts.stopping = True
+        return self._body("stopped" if changed else "already stopped", changed=changed)
+
+    async def emergency_stop(self, asked: Asked) -> Body:
+        """Halt: as `pause`, and nothing but `clear-halt` leads out of it."""
+        changed = self._halting.halt(asked.who, asked.reason)
+        await self._halting.drain()
+        return self._body("halted" if changed else "already halted", changed=changed)
+
+    async def clear_halt(self, asked: Asked) -> Body:
+        """Leave HALTED for PAUSED, once no position is open at the head."""
+        parts = self._parts
+        if parts.standing.state is not EngineState.HALTED:
+            return self._body("not halted", changed=False)
+        if not asked.reason:
+            raise UsageError("clear-halt needs a reason", hint="jitctl clear-halt --reason ...")
+        head = parts.picture.head
+        if head is None:
+            raise CannotDetermine("no block has been seen: whether positions are open is unknown")
+        try:
+            open_pools = await within(
+                parts.ports.clock,
+                parts.settings.read_timeout_s,
+                "reading the open positions",
+                self._reads.open_pools_at(head, sorted(parts.picture.specs)),
+            )
+        except JitError as error:
+            raise CannotDetermine(
+                f"cannot tell whether positions are open: {error.message}", hint="check the node, then repeat"
+            ) from error
+        if open_pools:
+            raise PositionsOpen(
+                f"{len(open_pools)} positions are open: {', '.join(open_pools)}",
+                hint="close them with the guardian's key, then repeat",
+            )
+        parts.latch.clear(asked.who, asked.reason, parts.ports.clock.wall_s())
+        parts.standing.move(EngineEvent.CLEAR_HALT, asked.who, asked.reason)
+        return self._body("halt cleared; paused", changed=True)
+
+    async def crisis_mode(self, asked: Asked) -> Body:
+        """Set the crisis level (`args["level"]`)."""
+        try:
+            level = CrisisLevel(str(asked.args.get("level", "")))
+        except ValueError:
+            raise UsageError(
+                f"no crisis level {asked.args.get('level')!r}", hint=f"one of: {', '.join(CrisisLevel)}"
+            ) from None
+        changed = self._parts.standing.set_crisis(level, asked.who, asked.reason)
+        return self._body(f"crisis level {level}" if changed else f"already {level}", changed=changed)
+
+    async def reload(self, asked: Asked) -> Body:
+        """Take over `args["params"]` (StrategyParams) and `args["pools"]` (PoolSpecs), both or nothing."""
+        parts = self._parts
+        params, pools = asked.args["params"], tuple(asked.args["pools"])
+        same_pools = {spec.address: spec for spec in pools} == parts.picture.specs
+        if not same_pools and parts.picture.head is not None:
+            before = tuple(parts.picture.specs.values())
+            load = parts.ports.pool_book.load
+            try:
+                await within(
+                    parts.ports.clock,
+                    parts.settings.sync_timeout_s,
+                    "loading the pools",
+                    load(pools, parts.picture.head),
+                )
+            except JitError as error:
+                await load(before, parts.picture.head)
+                raise Refused(
+                    f"not reloaded: {error.message}", hint="the old configuration goes on; check the node"
+                ) from error
+        parts.picture.replace(params, pools)
+        told = {"generation": parts.picture.generation, "pools": len(pools), "who": asked.who}
+        parts.ports.ledger.record("reload", told, parts.ports.clock.wall_s())
+        return self._body(f"generation {parts.picture.generation}", changed=True)
+
+    def _body(self, message: str, *, changed: bool) -> Body:
+        parts = self._parts
+        outstanding = parts.follower.outstanding()
+        return {
+            "message": message,
+            "changed": changed,
+            "state": parts.standing.state.value,
+            "crisisLevel": parts.standing.crisis.value,
+            "who": parts.standing.who,
+            "reason": parts.standing.why,
+            "sinceS": parts.standing.since_s,
+            "outstandingBundles": len(outstanding),
+            "lastTargetBlock": max((attempt.target_block for attempt in outstanding), default=None),
+            "openPositions": len(parts.watch),
+            "generation": parts.picture.generation,
+        }
+
+    def _settle(self, asked: Asked, answer: Body | JitError) -> None:
+        if asked.answer.done():
+            return
+        if isinstance(answer, JitError):
+            asked.answer.set_exception(answer)
+        else:
+            asked.answer.set_result(answer)
+
+
+_HINTS = {
+    EngineState.STARTING: "it is starting: try again in a moment",
+    EngineState.SYNCING: "it is getting in step with the chain: see `jitctl status`",
+    EngineState.RUNNING: "it is running",
+    EngineState.PAUSED: "it is paused: jitctl resume",
+    EngineState.STOPPED: "start it: jitctl start --mode ...",
+    EngineState.HALTED: "find out why, then: jitctl clear-halt --reason ...",
+}

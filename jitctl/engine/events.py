@@ -1,0 +1,156 @@
+"""Everything the loop can be told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jitctl.domain.bundle import MinedBundle
+from jitctl.domain.chain import ChainMoved, Head, PendingGone, PendingTx
+from jitctl.domain.swap_intent import SwapTx
+from jitctl.domain.values import Address, Hash32
+from jitctl.engine.ports import GuardReading
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command on its way: the verb, who asks and why, its own arguments, and where the answer is awaited.
+
+    The answer is a JSON-able body with `message` and `changed` (False for a repeat), or a `JitError`.
+    """
+
+    verb: str
+    who: str
+    reason: str
+    args: Mapping[str, Any]
+    answer: asyncio.Future[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Replan:
+    """Evaluate a wanted victim again on the new head."""
+
+    tx_hash: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """The slower path's answer: None if the call swaps nothing of ours."""
+
+    tx: PendingTx
+    swap: SwapTx | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """An attempt's task is over: it was abandoned or submitted."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MinedRead:
+    """What the chain holds of an attempt's bundle, read when `head_hash` was the head; None if it failed."""
+
+    attempt_id: str
+    mined: MinedBundle | None
+    head_hash: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class BalancesRead:
+    """The executor's token balances at a head."""
+
+    available: Mapping[Address, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPositionsRead:
+    """Which pools hold a position of the executor that is not closed, at a head."""
+
+    pools: tuple[Address, ...]
+    head_hash: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class FinalizedRead:
+    """The node's finalized block number; None where it has none."""
+
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardsRead:
+    """The executor contract's own limits at a head."""
+
+    reading: GuardReading
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """Everything that is not in the blocks has been read at `head`: nonces, outcomes, balances, positions.
+
+    `outcomes` are attempts whose blocks were not followed. `failure` says why it could not be read.
+    """
+
+    head: Head
+    nonces: Mapping[Address, int] = field(default_factory=dict)
+    outcomes: tuple[tuple[str, MinedBundle], ...] = ()
+    available: Mapping[Address, int] = field(default_factory=dict)
+    open_pools: tuple[Address, ...] = ()
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncAgain:
+    """Time to try once more to get in step."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolsFollowed:
+    """The pool book describes a block now; `failure` says why it does not."""
+
+    head: Head
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSent:
+    """A close of a position that was left open is on its way, or could not be sent (`tx_hash` is None)."""
+
+    pool: Address
+    tx_hash: Hash32 | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRead:
+    """What a mined close came to; None if it could not be read."""
+
+    pool: Address
+    mined: MinedBundle | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """One of the engine's own tasks ended with an error that none of its kind may raise."""
+
+    what: str
+    error: str
+    ledger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A second has passed."""
+
+
+Note = (
+    Traced | AttemptEnded | MinedRead | BalancesRead | OpenPositionsRead | FinalizedRead | GuardsRead
+    | Synced | SyncAgain | PoolsFollowed | CloseSent | CloseRead | TaskFailed | Tick
+)  # fmt: skip
+"""What the engine's own tasks tell the loop."""
+EngineInput = Asked | ChainMoved | PendingGone | PendingTx | Replan | Note
+"""Everything that `Inbox.get` returns."""

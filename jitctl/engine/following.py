@@ -1,0 +1,275 @@
+"""What became of submitted attempts: followed block by block, through reorgs, until they are settled."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from jitctl.domain.attempt_state import OPEN_STATES, AttemptEvent, AttemptState
+from jitctl.domain.bundle import MinedBundle
+from jitctl.domain.chain import Block, Head, MinedTx
+from jitctl.domain.records import AttemptChange, Outcome
+from jitctl.domain.values import Address, Hash32
+from jitctl.engine.accounting import classify, leaves_position, pool_prices, result_of
+from jitctl.engine.attempts import Attempt
+from jitctl.engine.metrics import Metrics
+from jitctl.engine.settings import Ports
+
+BLOCKS_KEPT = 16
+"""Blocks whose logs are kept for prices around an attempt; an outcome is read within a block or two."""
+
+OWN_KEPT = 8_192
+"""Transactions of ours that are recognised when they are mined."""
+
+_DECIDED = {AttemptState.INCLUDED, AttemptState.REVERTED, AttemptState.MISSED}
+_OUTCOMES = {
+    AttemptState.INCLUDED: Outcome.LANDED,
+    AttemptState.REVERTED: Outcome.REVERTED,
+    AttemptState.MISSED: Outcome.MISSED,
+}
+
+
+class Follower:
+    """The live attempts and the transactions that are ours. Reads nothing itself: it says what to read."""
+
+    def __init__(self, ports: Ports, metrics: Metrics) -> None:
+        self.live: dict[str, Attempt] = {}
+        self.settled_block = 0
+        self._clock = ports.clock
+        self._ledger = ports.ledger
+        self._observer = ports.observer
+        self._metrics = metrics
+        self._own: dict[Hash32, str] = {}
+        self._expected: dict[tuple[Address, int], str] = {}
+        self._closes_seen: dict[tuple[Address, int], Hash32] = {}
+        self._mined: dict[Hash32, Hash32] = {}
+        self._blocks: deque[Block] = deque(maxlen=BLOCKS_KEPT)
+
+    def add(self, attempt: Attempt) -> None:
+        """Follow a new attempt."""
+        self.live[attempt.attempt_id] = attempt
+
+    def forget(self, attempt_id: str) -> None:
+        """Stop following an attempt that was abandoned."""
+        self.live.pop(attempt_id, None)
+
+    def track(self, attempt: Attempt) -> None:
+        """Know the hashes of a bundle that is about to be sent."""
+        for tx_hash in (attempt.mint_tx, attempt.burn_tx):
+            if tx_hash is not None:
+                self._remember(tx_hash, attempt.attempt_id)
+
+    def track_close(self, tx_hash: Hash32, attempt_id: str) -> None:
+        """Know a close that we sent; `attempt_id` is empty if no known attempt left the position."""
+        self._remember(tx_hash, attempt_id)
+
+    def expect_close(self, operator: Address, nonce: int, attempt_id: str) -> None:
+        """Know a close whose hash will be known only once it has been sent."""
+        self._expected[operator, nonce] = attempt_id
+
+    def close_seen(self, operator: Address, nonce: int) -> Hash32 | None:
+        """Return the mined transaction that took an expected close's nonce."""
+        return self._closes_seen.get((operator, nonce))
+
+    def recognise(self, tx: MinedTx) -> bool:
+        """Whether a mined transaction is ours."""
+        expected = self._expected.get((tx.sender, tx.nonce))
+        if expected is not None:
+            self._remember(tx.hash, expected)
+            self._closes_seen[tx.sender, tx.nonce] = tx.hash
+        return tx.hash in self._own
+
+    def is_an_attempts(self, tx_hash: Hash32) -> bool:
+        """Whether a transaction's token movements belong to an attempt."""
+        return bool(self._own.get(tx_hash))
+
+    def mined_in(self, tx_hash: Hash32) -> Hash32 | None:
+        """Return the canonical block that mined a transaction of ours, None if none did."""
+        return self._mined.get(tx_hash)
+
+    def block_added(self, block: Block) -> None:
+        """Take note of what of ours a block mined."""
+        self._blocks.append(block)
+        for tx in block.txs:
+            if self.recognise(tx):
+                self._mined[tx.hash] = block.head.hash
+
+    def block_removed(self, head: Head) -> bool:
+        """Undo a block; False if something settled rested on it."""
+        kept = [block for block in self._blocks if block.head.hash != head.hash]
+        self._blocks = deque(kept, maxlen=BLOCKS_KEPT)
+        for tx_hash in [tx_hash for tx_hash, block in self._mined.items() if block == head.hash]:
+            del self._mined[tx_hash]
+        for attempt in self.live.values():
+            if self._rests_on(attempt, head):
+                self._undo(attempt)
+        return head.number > self.settled_block
+
+    def due(self, head_number: int) -> list[Attempt]:
+        """Return the attempts whose outcome must be read; those of which nothing was mined become MISSED.
+
+        An attempt of which a leg is mined after all (leaked, in a later block) is due again.
+        """
+        to_read = []
+        for attempt in self.live.values():
+            mined = self._legs_mined(attempt)
+            late_burn = attempt.reason == "lone_mint" and attempt.burn_tx in self._mined
+            if late_burn or (attempt.state is AttemptState.MISSED and mined):
+                self._undo(attempt)
+            if attempt.state is not AttemptState.SUBMITTED or attempt.reading:
+                continue
+            if mined:
+                to_read.append(attempt)
+            elif attempt.target_block <= head_number:
+                self._decide(attempt, AttemptEvent.SEEN_ABSENT, self._why_missed(attempt))
+        return to_read
+
+    def adopt(self, attempt: Attempt, mined: MinedBundle, head_number: int) -> bool:
+        """Take over what was read for blocks that were not followed; returns whether a position is open."""
+        for leg in (mined.mint, mined.burn):
+            if leg is not None:
+                self._mined[leg.tx_hash] = leg.block_hash
+        legs = [leg for leg in (mined.mint, mined.burn) if leg is not None]
+        if attempt.state in _DECIDED:
+            believed = attempt.result.block_hash if attempt.result is not None else None
+            if believed == (legs[0].block_hash if legs else None):
+                return attempt.reason == "lone_mint" and leaves_position(mined)
+            self._undo(attempt)
+        if not legs and attempt.target_block > head_number:
+            if attempt.state is AttemptState.SUBMITTING:
+                attempt.state = self._ledger.move_attempt(
+                    attempt.attempt_id, AttemptEvent.SENT, AttemptChange(self._clock.wall_s())
+                )
+            return False
+        return self.decide(attempt, mined)
+
+    def decide(self, attempt: Attempt, mined: MinedBundle) -> bool:
+        """Take over what the chain holds; returns whether it leaves a position open.
+
+        An answer from a fork that has gone, or of a node that lags behind the block we saw, changes nothing.
+        """
+        if attempt.state not in (AttemptState.SUBMITTING, AttemptState.SUBMITTED):
+            return False
+        for leg in (mined.mint, mined.burn):
+            if leg is not None and self._mined.get(leg.tx_hash) != leg.block_hash:
+                return False
+        event, reason = classify(mined)
+        if event is AttemptEvent.SEEN_ABSENT:
+            if self._legs_mined(attempt):
+                return False
+            self._decide(attempt, event, reason)
+            return False
+        legs = [leg for leg in (mined.mint, mined.burn) if leg is not None]
+        block = self._block(legs[0].block_hash)
+        prices = pool_prices(block, attempt.pool, mined, attempt.record.parent_sqrt_price_x96)
+        attempt.result = result_of(mined, attempt.record, prices, (legs[0].block_number, legs[0].block_hash))
+        self._compare(attempt, mined)
+        self._decide(attempt, event, reason)
+        return leaves_position(mined)
+
+    def settle(self, head_number: int, finalized: int | None, depth: int) -> None:
+        """Settle what no reorg is allowed to change any more."""
+        upto = max(head_number - depth, finalized or 0)
+        self.settled_block = max(self.settled_block, min(upto, head_number))
+        for attempt in list(self.live.values()):
+            if attempt.state in _DECIDED and self._block_number(attempt) <= self.settled_block:
+                self._ledger.move_attempt(
+                    attempt.attempt_id, AttemptEvent.FINALIZE, AttemptChange(self._clock.wall_s())
+                )
+                self._drop(attempt)
+
+    def outstanding(self) -> list[Attempt]:
+        """Return the attempts of which a bundle may still land."""
+        states = {AttemptState.SUBMITTING, AttemptState.SUBMITTED}
+        return [attempt for attempt in self.live.values() if attempt.state in states]
+
+    def open_in(self, target_block: int) -> list[Attempt]:
+        """Return the attempts on their way to a block, but for those that were given up."""
+        return [
+            attempt
+            for attempt in self.live.values()
+            if attempt.target_block == target_block and attempt.state in OPEN_STATES and not attempt.dropped
+        ]
+
+    def of_victim(self, victim_hash: Hash32) -> list[Attempt]:
+        return [attempt for attempt in self.live.values() if attempt.victim_hash == victim_hash]
+
+    def _decide(self, attempt: Attempt, event: AttemptEvent, reason: str) -> None:
+        change = AttemptChange(
+            self._clock.wall_s(),
+            outcome=_OUTCOMES[_after(event)],
+            reason=reason,
+            result=attempt.result,
+        )
+        attempt.state = self._ledger.move_attempt(attempt.attempt_id, event, change, durable=True)
+        attempt.outcome, attempt.reason = change.outcome, reason
+        assert attempt.outcome is not None
+        self._metrics.outcomes.add(attempt.outcome)
+        told: dict[str, object] = {
+            "attempt": attempt.attempt_id, "outcome": attempt.outcome.value, "reason": reason,
+        }  # fmt: skip
+        if attempt.result is not None:
+            told |= {"block": attempt.result.block_number, "net_wei": attempt.result.net_mark_wei}
+        self._observer.event("attempt_outcome", told)
+
+    def _undo(self, attempt: Attempt) -> None:
+        self._metrics.happenings.add("reorged_attempts")
+        attempt.result, attempt.reason, attempt.outcome, attempt.reading = None, "", None, False
+        attempt.state = self._ledger.move_attempt(
+            attempt.attempt_id, AttemptEvent.REORGED_OUT, AttemptChange(self._clock.wall_s(), reason="")
+        )
+        self._observer.event("attempt_reorged", {"attempt": attempt.attempt_id})
+
+    def _rests_on(self, attempt: Attempt, head: Head) -> bool:
+        if attempt.state is AttemptState.MISSED:
+            return attempt.target_block == head.number
+        return attempt.result is not None and attempt.result.block_hash == head.hash
+
+    def _legs_mined(self, attempt: Attempt) -> bool:
+        return attempt.mint_tx in self._mined or attempt.burn_tx in self._mined
+
+    def _block(self, block_hash: Hash32) -> Block | None:
+        return next((block for block in self._blocks if block.head.hash == block_hash), None)
+
+    def _block_number(self, attempt: Attempt) -> int:
+        return attempt.result.block_number if attempt.result is not None else attempt.target_block
+
+    def _why_missed(self, attempt: Attempt) -> str:
+        for block in self._blocks:
+            if any(tx.hash == attempt.victim_hash for tx in block.txs):
+                return "victim_landed_without_us"
+        return "victim_not_landed"
+
+    def _compare(self, attempt: Attempt, mined: MinedBundle) -> None:
+        """Count where the chain did not do what our simulation said."""
+        simulated = attempt.simulated
+        if attempt.simulation is None or mined.mint is None or mined.burn is None:
+            return
+        self._metrics.happenings.add("simulations_compared")
+        gas = {"mint_gas": mined.mint.gas_used, "burn_gas": mined.burn.gas_used}
+        if mined.victim is not None:
+            gas["victim_gas"] = mined.victim.gas_used
+        if any(simulated.get(name, used) != used for name, used in gas.items()):
+            self._metrics.happenings.add("simulation_gas_differs")
+        names = ("minted0", "minted1", "collected0", "collected1", "fees0", "fees1", "tip_wei")
+        if any(simulated.get(name, 0) != getattr(mined.amounts, name) for name in names):
+            self._metrics.happenings.add("simulation_amounts_differ")
+
+    def _drop(self, attempt: Attempt) -> None:
+        # Its hashes stay known: a relay that kept the bundle could still spend the same nonce with it.
+        del self.live[attempt.attempt_id]
+        for tx_hash in (attempt.mint_tx, attempt.burn_tx):
+            if tx_hash is not None:
+                self._mined.pop(tx_hash, None)
+
+    def _remember(self, tx_hash: Hash32, attempt_id: str) -> None:
+        self._own[tx_hash] = attempt_id
+        if len(self._own) > OWN_KEPT:
+            del self._own[next(iter(self._own))]
+
+
+def _after(event: AttemptEvent) -> AttemptState:
+    return {
+        AttemptEvent.SEEN_LANDED: AttemptState.INCLUDED,
+        AttemptEvent.SEEN_REVERTED: AttemptState.REVERTED,
+        AttemptEvent.SEEN_ABSENT: AttemptState.MISSED,
+    }[event]

@@ -1,0 +1,95 @@
+"""What the engine counts and times: closed lists of names, fixed memory, plain snapshots."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from jitctl.domain.bundle import ABANDON_REASONS, RelayOutcome
+from jitctl.domain.counters import Counters
+from jitctl.domain.plan import SkipReason
+from jitctl.domain.records import Outcome
+
+RELAY_OUTCOMES = (
+    RelayOutcome.ACCEPTED, RelayOutcome.REFUSED, RelayOutcome.TIMED_OUT,
+    RelayOutcome.UNREACHABLE, RelayOutcome.BAD_REPLY, RelayOutcome.RATE_LIMITED,
+)  # fmt: skip
+
+HAPPENINGS = (
+    "pending_seen", "pending_dropped", "pending_understood", "pending_gone", "decisions_failed",
+    "victims_replaced", "victims_mined",
+    "traces", "traces_dropped", "wanted_dropped",
+    "heads", "reorged_blocks", "resyncs", "sync_lost",
+    "attempts", "alternatives", "submissions", "cancels", "lone_mints", "closes", "reorged_attempts",
+    "simulations_compared", "simulation_gas_differs", "simulation_amounts_differ",
+    "node_errors", "relay_errors", "ledger_errors", "journal_errors", "source_restarts", "halts",
+    "swaps_landed_in_watched_pools", "swaps_seen_pending",
+)  # fmt: skip
+"""Frozen names: they are metric names."""
+
+STAGES = (
+    "decode", "evaluate", "simulate", "sign", "commit", "submit",
+    "seen_to_planned", "seen_to_sent", "head_to_planned", "head_to_sent", "barrier_wait",
+)  # fmt: skip
+"""Frozen names of what is timed, in milliseconds."""
+
+RESERVOIR = 1024
+"""How many of the latest timings of each stage are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """The latest timings of a stage in milliseconds; `count` is of all there ever were."""
+
+    count: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+class Metrics:
+    """The engine's counters and timings."""
+
+    def __init__(self) -> None:
+        self.happenings = Counters(HAPPENINGS)
+        self.skips = Counters(reason.value for reason in SkipReason)
+        self.abandons = Counters(sorted(ABANDON_REASONS))
+        self.outcomes = Counters(outcome.value for outcome in Outcome)
+        self.relay_replies = Counters(RELAY_OUTCOMES)
+        self._times: dict[str, deque[float]] = {stage: deque(maxlen=RESERVOIR) for stage in STAGES}
+        self._timed = Counters(STAGES)
+
+    def time(self, stage: str, elapsed_ms: float) -> None:
+        """Keep a timing; an undeclared stage raises `KeyError`."""
+        self._times[stage].append(elapsed_ms)
+        self._timed.add(stage)
+
+    def stages(self) -> dict[str, StageTimes]:
+        """Return the times of every stage that was ever timed."""
+        found = {}
+        for stage, kept in self._times.items():
+            if kept:
+                ordered = sorted(kept)
+                found[stage] = StageTimes(
+                    self._timed[stage],
+                    _quantile(ordered, 0.50),
+                    _quantile(ordered, 0.95),
+                    _quantile(ordered, 0.99),
+                    ordered[-1],
+                )
+        return found
+
+    def snapshot(self) -> dict[str, dict[str, int]]:
+        """Return all counts by family, zeros included."""
+        return {
+            "happenings": dict(self.happenings.snapshot()),
+            "skips": dict(self.skips.snapshot()),
+            "abandons": dict(self.abandons.snapshot()),
+            "outcomes": dict(self.outcomes.snapshot()),
+            "relay_replies": dict(self.relay_replies.snapshot()),
+        }
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

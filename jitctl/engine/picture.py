@@ -1,0 +1,95 @@
+"""What the engine believes about the world right now; every decision reads it, only the loop changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from jitctl.domain.attempt_state import OPEN_STATES
+from jitctl.domain.base_fee import next_base_fee_wei
+from jitctl.domain.chain import Head
+from jitctl.domain.engine_state import CrisisLevel
+from jitctl.domain.plan import Capital, JitPlan
+from jitctl.domain.values import Address, Hash32, PoolSpec
+from jitctl.engine.attempts import Attempt
+from jitctl.engine.ports import GuardReading, PoolBook
+from jitctl.strategy.limits import StrategyParams
+from jitctl.strategy.market import MarketView, PairKey, index_pairs
+
+
+@dataclass(slots=True)
+class Picture:
+    """The head and what hangs on it.
+
+    `synced` is False while something between the blocks is unknown; `pools_head` is the block that the pool
+    book describes, which trails the head for a moment.
+    """
+
+    params: StrategyParams
+    specs: Mapping[Address, PoolSpec]
+    head: Head | None = None
+    head_ns: int = 0
+    base_fee_wei: int = 0
+    balances: Mapping[Address, int] = field(default_factory=dict)
+    guards: GuardReading | None = None
+    synced: bool = False
+    pools_head: Hash32 | None = None
+    generation: int = 1
+    by_pair: Mapping[PairKey, Address] = field(default_factory=dict)
+    needles: tuple[bytes, ...] = ()
+    _tightened: dict[CrisisLevel, StrategyParams] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, params: StrategyParams, pools: Sequence[PoolSpec]) -> Picture:
+        picture = cls(params, {})
+        picture.replace(params, pools)
+        picture.generation = 1
+        return picture
+
+    def replace(self, params: StrategyParams, pools: Sequence[PoolSpec]) -> None:
+        """Take over reloaded parameters and pools, in one step."""
+        self.params = params
+        self.specs = {spec.address: spec for spec in pools}
+        self.by_pair = index_pairs(self.specs)
+        self._tightened = {}
+        self.generation += 1
+        # What unknown calldata must mention to be worth a trace; WETH alone is in everybody's.
+        named = {spec.quote_token.address for spec in pools} | set(self.specs)
+        self.needles = tuple(bytes.fromhex(address[2:]) for address in sorted(named))
+
+    def new_head(self, head: Head, now_ns: int) -> None:
+        self.head, self.head_ns = head, now_ns
+        self.base_fee_wei = next_base_fee_wei(head)
+
+    @property
+    def current(self) -> bool:
+        """Whether decisions may be taken: in sync, and the pools are those of the head."""
+        return self.synced and self.head is not None and self.pools_head == self.head.hash
+
+    def params_under(self, level: CrisisLevel) -> StrategyParams:
+        """Return the strategy's parameters as the crisis level tightens them."""
+        if level not in self._tightened:
+            self._tightened[level] = self.params.under(level)
+        return self._tightened[level]
+
+    def view(self, book: PoolBook) -> MarketView:
+        """Return the market as of the head; call only when there is one."""
+        assert self.head is not None
+        return MarketView(self.head, self.specs, book.pools(), self.by_pair)
+
+    def capital_left(self, live: Iterable[Attempt]) -> Capital:
+        """Return the balances less what attempts on their way may take."""
+        left = dict(self.balances)
+        for attempt in live:
+            if attempt.state in OPEN_STATES and not attempt.dropped:
+                for token, amount in plan_needs(attempt.record.plan, self.specs):
+                    left[token] = max(0, left.get(token, 0) - amount)
+        return Capital(left)
+
+
+def plan_needs(plan: JitPlan, specs: Mapping[Address, PoolSpec]) -> tuple[tuple[Address, int], ...]:
+    """Return the most that a plan takes of each token."""
+    spec = specs.get(plan.pool)
+    if spec is None:
+        return ()
+    return (spec.token0.address, plan.amount0_max), (spec.token1.address, plan.amount1_max)

@@ -1,0 +1,120 @@
+"""What the engine reads from the node beside the feeds: each a task that ends in a note, or in a count."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from jitctl.domain.chain import Head
+from jitctl.domain.values import Address
+from jitctl.engine.attempts import Attempt
+from jitctl.engine.events import (
+    BalancesRead,
+    CloseRead,
+    FinalizedRead,
+    GuardsRead,
+    MinedRead,
+    Note,
+    OpenPositionsRead,
+)
+from jitctl.engine.parts import Parts
+from jitctl.engine.within import within
+from jitctl.errors import JitError
+
+T = TypeVar("T")
+
+
+class Reads:
+    """Starts reads; one of a kind at a time, each under the read timeout."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def after_head(self, head: Head) -> None:
+        """Refresh everything that decisions use and blocks do not carry."""
+        start = self._parts.background.start
+        start("read:balances", lambda: self._balances(head))
+        start("read:positions", lambda: self._positions(head))
+        start("read:prices", lambda: self._prices(head))
+        start("read:finalized", self._finalized)
+        if self._parts.ports.guards is not None:
+            start("read:guards", lambda: self._guards(head))
+
+    def outcome(self, attempt: Attempt, head: Head) -> None:
+        """Read what the chain holds of an attempt's bundle."""
+        attempt.reading = self._parts.background.start(
+            f"read:mined:{attempt.attempt_id}", lambda: self._mined(attempt, head)
+        )
+
+    def close(self, pool: Address) -> bool:
+        """Read what a mined close came to."""
+        return self._parts.background.start(f"read:close:{pool}", lambda: self._close(pool))
+
+    async def balances_at(self, head: Head) -> dict[Address, int]:
+        """Return the executor's balance of every token of a watched pool. Raises `JitError`."""
+        parts = self._parts
+        tokens = sorted(
+            {token.address for spec in parts.picture.specs.values() for token in (spec.token0, spec.token1)}
+        )
+        chain, executor = parts.ports.chain, parts.settings.executor
+        amounts = await asyncio.gather(*(chain.token_balance(token, executor, head.hash) for token in tokens))
+        return dict(zip(tokens, amounts, strict=True))
+
+    async def open_pools_at(self, head: Head, pools: Sequence[Address]) -> tuple[Address, ...]:
+        """Return the pools that hold an open position of the executor. Raises `JitError`."""
+        chain, executor = self._parts.ports.chain, self._parts.settings.executor
+        if not pools or await chain.open_positions(executor, pools, head.hash) == 0:
+            return ()
+        counts = await asyncio.gather(*(chain.open_positions(executor, [pool], head.hash) for pool in pools))
+        return tuple(pool for pool, count in zip(pools, counts, strict=True) if count)
+
+    async def _balances(self, head: Head) -> Note | None:
+        available = await self._try(self.balances_at(head))
+        if available is not None:
+            return BalancesRead(available)
+        return None
+
+    async def _positions(self, head: Head) -> Note | None:
+        pools = await self._try(self.open_pools_at(head, sorted(self._parts.picture.specs)))
+        if pools is not None:
+            return OpenPositionsRead(pools, head.hash)
+        return None
+
+    async def _prices(self, head: Head) -> None:
+        await self._try(self._parts.ports.prices.refresh(head))
+
+    async def _guards(self, head: Head) -> Note | None:
+        guards = self._parts.ports.guards
+        assert guards is not None
+        reading = await self._try(guards.read(sorted(self._parts.picture.specs), head))
+        if reading is not None:
+            return GuardsRead(reading)
+        return None
+
+    async def _finalized(self) -> Note:
+        number = await self._try(self._parts.ports.chain.finalized_number())
+        return FinalizedRead(number)
+
+    async def _mined(self, attempt: Attempt, head: Head) -> Note:
+        assert attempt.mint_tx is not None
+        assert attempt.burn_tx is not None
+        mined = await self._try(
+            self._parts.ports.chain.mined(attempt.mint_tx, attempt.victim_hash, attempt.burn_tx)
+        )
+        return MinedRead(attempt.attempt_id, mined, head.hash)
+
+    async def _close(self, pool: Address) -> Note | None:
+        left, closer = self._parts.watch.get(pool), self._parts.ports.closer
+        if left is None or left.close_tx is None or closer is None:
+            return None
+        mined = await self._try(closer.closed(left.close_tx))
+        return CloseRead(pool, mined)
+
+    async def _try(self, work: Coroutine[Any, Any, T]) -> T | None:
+        parts = self._parts
+        try:
+            return await within(parts.ports.clock, parts.settings.read_timeout_s, "a read", work)
+        except JitError:
+            parts.metrics.happenings.add("node_errors")
+            return None

@@ -1,0 +1,149 @@
+"""After a start or a gap: what became of everything that we did not see, before anything is armed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jitctl.domain.attempt_state import AttemptEvent, AttemptState
+from jitctl.domain.bundle import MinedBundle
+from jitctl.domain.chain import Head
+from jitctl.domain.records import AttemptChange, Outcome, StoredAttempt
+from jitctl.domain.values import Address
+from jitctl.engine.attempts import Attempt
+from jitctl.engine.events import Synced
+from jitctl.engine.parts import Parts
+from jitctl.engine.reads import Reads
+from jitctl.engine.within import within
+from jitctl.errors import JitError
+
+AT_ONCE = 16
+"""Outcomes read side by side."""
+
+
+def revive(parts: Parts, stored: Sequence[StoredAttempt]) -> None:
+    """Follow again what the last run left; what never left the process is abandoned as `crash`.
+
+    Raises `LedgerError`.
+    """
+    now_s = parts.ports.clock.wall_s()
+    for found in stored:
+        if found.state in (AttemptState.PLANNED, AttemptState.SIMULATED):
+            change = AttemptChange(now_s, outcome=Outcome.ABANDONED, reason="crash")
+            parts.ports.ledger.move_attempt(found.record.attempt_id, AttemptEvent.ABANDON, change)
+            parts.metrics.abandons.add("crash")
+            continue
+        attempt = Attempt(found.record, found.state, None)
+        attempt.uuid, attempt.mint_tx, attempt.burn_tx = found.uuid, found.mint_tx, found.burn_tx
+        attempt.reason, attempt.outcome, attempt.result = found.reason, found.outcome, found.result
+        attempt.simulated, attempt.latencies_ms = found.simulated, found.latencies_ms
+        parts.follower.add(attempt)
+        parts.follower.track(attempt)
+
+
+class Reconciler:
+    """Reads nonces, outcomes, balances and positions at a head, as one task that ends in `Synced`."""
+
+    def __init__(self, parts: Parts, reads: Reads) -> None:
+        self._parts = parts
+        self._reads = reads
+
+    async def run(self, head: Head, attempts: Sequence[Attempt], *, load: bool) -> Synced:
+        """Read everything at `head`; `load` also loads the pools. A failure is in the note."""
+        parts = self._parts
+        work = self._read(head, attempts, load=load)
+        try:
+            return await within(parts.ports.clock, parts.settings.sync_timeout_s, "the sync", work)
+        except JitError as error:
+            parts.metrics.happenings.add("node_errors")
+            return Synced(head, failure=error.message)
+
+    async def _read(self, head: Head, attempts: Sequence[Attempt], *, load: bool) -> Synced:
+        parts = self._parts
+        chain = parts.ports.chain
+        found = await chain.chain_id()
+        if found != parts.settings.chain_id:
+            return Synced(head, failure=f"the node is on chain {found}, not {parts.settings.chain_id}")
+        specs = tuple(parts.picture.specs.values())
+        if load:
+            await parts.ports.pool_book.load(specs, head)
+        operators = parts.ports.signer.operators()
+        nonces = await asyncio.gather(*(chain.nonce(operator, head.hash) for operator in operators))
+        outcomes = await self._outcomes(attempts)
+        await parts.ports.prices.refresh(head)
+        return Synced(
+            head=head,
+            nonces=dict(zip(operators, nonces, strict=True)),
+            outcomes=outcomes,
+            available=await self._reads.balances_at(head),
+            open_pools=await self._reads.open_pools_at(head, sorted(parts.picture.specs)),
+        )
+
+    async def _outcomes(self, attempts: Sequence[Attempt]) -> tuple[tuple[str, MinedBundle], ...]:
+        found: list[tuple[str, MinedBundle]] = []
+        for start in range(0, len(attempts), AT_ONCE):
+            batch = attempts[start : start + AT_ONCE]
+            read = await asyncio.gather(*(self._mined(attempt) for attempt in batch))
+            found.extend(zip((attempt.attempt_id for attempt in batch), read, strict=True))
+        return tuple(found)
+
+    async def _mined(self, attempt: Attempt) -> MinedBundle:
+        mint, burn = attempt.mint_tx, attempt.burn_tx
+        assert mint is not None
+        assert burn is not None
+        return await self._parts.ports.chain.mined(mint, attempt.victim_hash, burn)
+
+
+@dataclass(frozen=True, slots=True)
+class NonceRange:
+    """An operator's nonce on chain, and between which bounds our own transactions explain it."""
+
+    operator: Address
+    found: int
+    lowest: int
+    highest: int
+
+    @property
+    def moved_without_us(self) -> bool:
+        return self.found > self.highest
+
+    @property
+    def lags(self) -> bool:
+        """Whether the node has not yet seen what we know to be mined."""
+        return self.found < self.lowest
+
+    def __str__(self) -> str:
+        explained = f"{self.lowest}" if self.lowest == self.highest else f"{self.lowest} to {self.highest}"
+        return f"{self.operator} has nonce {self.found}, our own transactions explain {explained}"
+
+
+def nonce_ranges(
+    found: Mapping[Address, int],
+    known: Mapping[Address, int],
+    attempts: Sequence[Attempt],
+    outcomes: Mapping[str, MinedBundle],
+) -> list[NonceRange]:
+    """Return what explains each operator's nonce; `known` is the nonce when we last saw a block.
+
+    A reorg may have taken back what is not settled, so the lowest is where the oldest such attempt began.
+    """
+    ranges = []
+    for operator, nonce in found.items():
+        lowest = highest = known.get(operator, nonce)
+        for attempt in attempts:
+            mined = outcomes.get(attempt.attempt_id)
+            if mined is None or attempt.record.operator != operator:
+                continue
+            lowest = min(lowest, attempt.record.nonce)
+            if mined.mint is not None:
+                highest = max(highest, attempt.record.nonce + 1)
+            if mined.burn is not None:
+                highest = max(highest, attempt.record.nonce + 2)
+        ranges.append(NonceRange(operator, nonce, lowest, highest))
+    return ranges
+
+
+def unread(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Return the attempts whose transactions are known, so that the chain can be asked about them."""
+    return [attempt for attempt in attempts if attempt.mint_tx is not None and attempt.burn_tx is not None]

@@ -1,0 +1,82 @@
+"""What the engine says about itself: JSON-able, camelCase keys, taken from memory, never waiting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from jitctl.engine.parts import Parts
+
+
+class Reporting:
+    """The figures behind `status`, `/metrics` and `pool-status`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def figures(self) -> dict[str, Any]:
+        """Return everything that status and metrics show."""
+        parts = self._parts
+        standing, picture, clock = parts.standing, parts.picture, parts.ports.clock
+        head = picture.head
+        outstanding = parts.follower.outstanding()
+        states = Counter(attempt.state.value for attempt in parts.follower.live.values())
+        return {
+            "state": standing.state.value,
+            "mode": standing.mode.value,
+            "who": standing.who,
+            "reason": standing.why,
+            "sinceS": standing.since_s,
+            "crisisLevel": standing.crisis.value,
+            "tradingReady": standing.running and picture.current,
+            "synced": picture.synced,
+            "generation": picture.generation,
+            "headNumber": head.number if head else None,
+            "headHash": head.hash if head else None,
+            "headAgeS": (clock.monotonic_ns() - picture.head_ns) / 1e9 if head else None,
+            "baseFeeWei": str(picture.base_fee_wei),
+            "openAttempts": len(outstanding),
+            "outstandingBundles": len(outstanding),
+            "lastTargetBlock": max((attempt.target_block for attempt in outstanding), default=None),
+            "unsettledAttempts": dict(states),
+            "settledBlock": parts.follower.settled_block,
+            "openPositions": [left.pool for left in parts.watch.all()],
+            "wantedSwaps": len(parts.book),
+            "queues": parts.inbox.depths(),
+            "tasks": len(parts.background),
+            "lanes": [
+                {"operator": lane.operator, "nextNonce": lane.next_nonce, "busy": lane.owner is not None}
+                for lane in parts.lanes.all()
+            ],
+            "balances": {token: str(amount) for token, amount in picture.balances.items()},
+            "poolsWatched": len(picture.specs),
+            "poolsExact": len(parts.ports.pool_book.pools()),
+            "counts": parts.metrics.snapshot(),
+            "stages": {name: asdict(times) for name, times in parts.metrics.stages().items()},
+        }
+
+    def pools(self) -> list[dict[str, Any]]:
+        """Return each watched pool as of the pool book's block; `exact` is False where it has no snapshot."""
+        parts = self._parts
+        snapshots = parts.ports.pool_book.pools()
+        rows = []
+        for spec in parts.picture.specs.values():
+            pool = snapshots.get(spec.address)
+            row: dict[str, Any] = {
+                "name": spec.name,
+                "address": spec.address,
+                "token0": spec.token0.symbol,
+                "token1": spec.token1.symbol,
+                "feePips": spec.fee_pips,
+                "exact": pool is not None,
+            }
+            if pool is not None:
+                row |= {
+                    "sqrtPriceX96": str(pool.sqrt_price_x96),
+                    "tick": pool.tick,
+                    "liquidity": str(pool.liquidity),
+                    "feeProtocol": pool.fee_protocol,
+                }
+            rows.append(row)
+        return rows

@@ -1,0 +1,140 @@
+"""Getting in step with the chain: at the start, after a gap, after a failure; only then is anything armed."""
+
+from __future__ import annotations
+
+from jitctl.domain.engine_state import EngineEvent, EngineState
+from jitctl.domain.records import EngineRecord
+from jitctl.domain.values import Address
+from jitctl.engine.closing import Closing
+from jitctl.engine.events import SyncAgain, Synced
+from jitctl.engine.halting import Halting
+from jitctl.engine.parts import Parts
+from jitctl.engine.pending_desk import PendingDesk
+from jitctl.engine.reads import Reads
+from jitctl.engine.reconcile import Reconciler, nonce_ranges, unread
+
+SYNC_RETRY_S = 1.0
+
+
+class SyncDesk:
+    """`last` is the engine's state as the previous run left it; `loaded` whether the pools were read."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        pending: PendingDesk,
+        halting: Halting,
+        reads: Reads,
+        closing: Closing,
+        last: EngineRecord | None,
+    ) -> None:
+        self.loaded = False
+        self._parts = parts
+        self._pending = pending
+        self._halting = halting
+        self._closing = closing
+        self._reads = reads
+        self._reconciler = Reconciler(parts, reads)
+        self._last = last
+        self._known_nonces: dict[Address, int] | None = None
+
+    def begin(self) -> None:
+        """Read everything at the head, unless that is under way."""
+        parts = self._parts
+        head = parts.picture.head
+        if head is None or parts.picture.synced or parts.background.running("sync:later"):
+            return
+        attempts = unread(list(parts.follower.live.values()))
+        load = not self.loaded
+        parts.background.start("sync", lambda: self._reconciler.run(head, attempts, load=load))
+
+    def lose(self, why: str) -> None:
+        """Stop deciding until everything has been read again."""
+        parts = self._parts
+        if parts.picture.synced:
+            parts.metrics.happenings.add("sync_lost")
+            # What moved in the blocks we saw is explained; the rest must be found out.
+            self._known_nonces = {lane.operator: lane.next_nonce for lane in parts.lanes.all()}
+        parts.picture.synced = False
+        if parts.standing.state is EngineState.RUNNING:
+            parts.standing.move(EngineEvent.SYNC_LOST, "engine", why)
+
+    def on_synced(self, synced: Synced) -> None:
+        """Take over what was read; arm only if our own transactions explain it. Raises `LedgerError`."""
+        parts = self._parts
+        head = parts.picture.head
+        assert head is not None
+        if synced.failure:
+            self._later(synced.failure)
+            return
+        if synced.head.hash != head.hash:
+            # A block came in between, and was not followed with these nonces.
+            self.begin()
+            return
+        attempts = list(parts.follower.live.values())
+        outcomes = dict(synced.outcomes)
+        if self._known_nonces is None:
+            self._known_nonces = dict(parts.ports.ledger.lanes())
+        ranges = nonce_ranges(synced.nonces, self._known_nonces, attempts, outcomes)
+        lagging = [str(each) for each in ranges if each.lags]
+        if lagging:
+            self._later(f"the node lags behind our own transactions: {'; '.join(lagging)}")
+            return
+        for attempt in attempts:
+            mined = outcomes.get(attempt.attempt_id)
+            in_hand = parts.background.running(f"attempt:{attempt.attempt_id}")
+            if mined is None or in_hand:
+                continue
+            if parts.follower.adopt(attempt, mined, head.number):
+                self._closing.left_open(attempt.pool)
+        parts.lanes.set_nonces(synced.nonces)
+        for operator, nonce in synced.nonces.items():
+            parts.ports.ledger.save_lane(operator, nonce, head.number)
+        parts.picture.balances = synced.available
+        self._closing.positions(synced.open_pools)
+        parts.picture.synced = True
+        if not self.loaded:
+            self.loaded = True
+            parts.picture.pools_head = head.hash
+        moved = [str(each) for each in ranges if each.moved_without_us]
+        if moved:
+            self._halting.halt("engine", f"a nonce moved without us: {'; '.join(moved)}")
+        else:
+            self._stand(len(synced.open_pools))
+        self._reads.after_head(head)
+        if parts.picture.current:
+            self._pending.replan()
+
+    async def _wait(self) -> SyncAgain:
+        await self._parts.ports.clock.sleep(SYNC_RETRY_S)
+        return SyncAgain()
+
+    def _later(self, why: str) -> None:
+        self._parts.ports.observer.event("sync_failed", {"detail": why})
+        self._parts.background.start("sync:later", self._wait)
+
+    def _stand(self, open_positions: int) -> None:
+        """Leave SYNCING: halted or paused if a file or a crash says so, running otherwise."""
+        parts, last = self._parts, self._last
+        self._last = None
+        if parts.standing.state is not EngineState.SYNCING:
+            return
+        halt, pause = parts.latch.halt_record(), parts.latch.pause_record()
+        if halt is not None:
+            why = halt.why or "the data folder is not armed"
+            parts.standing.move(EngineEvent.HALT, halt.who or "latch", why)
+        elif pause is not None:
+            why = pause.why or "the pause flag is up"
+            parts.standing.move(EngineEvent.SYNCED_PAUSED, pause.who or "latch", why)
+        elif last is not None and self._must_not_resume(last, open_positions):
+            why = f"the last run ended without stopping, in {last.state}"
+            parts.latch.pause("engine", why, parts.ports.clock.wall_s())
+            parts.standing.move(EngineEvent.SYNCED_PAUSED, "engine", why)
+        else:
+            parts.standing.move(EngineEvent.SYNCED, "engine", "in step with the chain")
+
+    def _must_not_resume(self, last: EngineRecord, open_positions: int) -> bool:
+        if last.state in (EngineState.STOPPED, EngineState.HALTED):
+            return False
+        flat = open_positions == 0
+        return last.state is EngineState.PAUSED or not (self._parts.settings.resume_after_crash and flat)
