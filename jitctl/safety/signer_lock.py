@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from jitctl.domain.values import Address
 from jitctl.errors import JitError, Refused
 from jitctl.safety.durable import encode_record, read_record
 from jitctl.safety.process_identity import ProcessIdentity
@@ -35,7 +34,7 @@ class SignerLock:
 
     @classmethod
     def acquire(
-        cls, chain_id: int, signers: Iterable[Address], about: str, *, folder: Path | None = None
+        cls, chain_id: int, signers: Iterable[str], about: str, *, folder: Path | None = None
     ) -> SignerLock:
         """Lock every signer, or none: `Refused` names who holds one. `about` is shown to the loser.
 
@@ -57,11 +56,11 @@ class SignerLock:
             os.close(self._descriptors.pop())
 
 
-def lock_path(folder: Path, chain_id: int, signer: Address) -> Path:
+def lock_path(folder: Path, chain_id: int, signer: str) -> Path:
     return folder / f"jitctl-signer-{chain_id}-{signer}.lock"
 
 
-def _lock(folder: Path, chain_id: int, signer: Address, about: str) -> int:
+def _lock(folder: Path, chain_id: int, signer: str, about: str) -> int:
     path = lock_path(folder, chain_id, signer)
     try:
         folder.mkdir(parents=True, exist_ok=True)
