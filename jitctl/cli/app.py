@@ -16,7 +16,6 @@ from jitctl.cli import render
 from jitctl.cli.verbs import BY_NAME, PANELS, VERBS
 from jitctl.errors import JitError, UsageError
 
-
 ENV_COMPLETE = "_JITCTL_COMPLETE"
 
 

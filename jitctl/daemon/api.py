@@ -92,6 +92,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+
         async def stamped(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 version = (VERSION_HEADER.lower().encode(), __version__.encode())

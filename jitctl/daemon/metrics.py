@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from jitctl.control.schema import Status
 from jitctl.domain.engine_state import EngineState
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_ELSEWHERE = frozenset({"head_number", "head_age_s", "open_attempts", "trading_ready"})
 _LABEL_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
@@ -35,19 +37,34 @@ def render_metrics(status: Status) -> str:
     gauge("jit_open_attempts", status.open_attempts)
     for state in EngineState:
         gauge("jit_state", state == status.state, state=state)
-    for name, value in status.figures.items():
-        _figure(gauge, _snake(name), value)
+    _engine(gauge, status.figures)
     return "\n".join(lines) + "\n"
 
 
-def _figure(gauge: Any, name: str, value: Any) -> None:
-    if isinstance(value, bool | int | float):
-        if name not in ("head_number", "head_age_s", "open_attempts", "trading_ready"):
+def _engine(gauge: Callable[..., None], figures: dict[str, Any]) -> None:
+    """Add the engine's own: plain numbers by name, counts by family, queues, and stage times."""
+    for key, value in figures.items():
+        name = _snake(key)
+        if isinstance(value, bool | int | float) and name not in _ELSEWHERE:
             gauge(f"jit_{name}", value)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(item, bool | int | float):
-                gauge(f"jit_{name}", item, name=str(key))
+    for family, counts in _mapping(figures, "counts").items():
+        for name, count in counts.items():
+            gauge(f"jit_{_snake(family)}_total", count, name=name)
+    for name, depth in _mapping(figures, "queues").items():
+        gauge("jit_queue_depth", depth, queue=name)
+    for stage, times in _mapping(figures, "stages").items():
+        for field, quantile in (("p50_ms", "0.5"), ("p95_ms", "0.95"), ("p99_ms", "0.99")):
+            gauge("jit_stage_milliseconds", times.get(field), stage=stage, quantile=quantile)
+        gauge("jit_stage_milliseconds_count", times.get("count"), stage=stage)
+    outcomes = _mapping(_mapping(figures, "counts"), "outcomes")
+    decided = sum(outcomes.get(name, 0) for name in ("landed", "missed", "reverted"))
+    if decided:
+        gauge("jit_success_rate", outcomes.get("landed", 0) / decided)
+
+
+def _mapping(data: dict[str, Any], key: str) -> dict[str, Any]:
+    found = data.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _snake(name: str) -> str:

@@ -46,7 +46,12 @@ class Double:
             "headAgeS": 0.5,
             "openAttempts": 0,
         }
-        self.link.offer(Figures(state, {**body, "happenings": {"heads": 7}}))
+        self.link.offer(
+            Figures(
+                state,
+                {**body, "counts": {"happenings": {"heads": 7}, "outcomes": {"landed": 1, "missed": 3}}},
+            )
+        )
 
     def hang(self) -> None:
         held = self.barrier.try_shared() if "hold-barrier" in self.words else None

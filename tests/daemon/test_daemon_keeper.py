@@ -81,7 +81,8 @@ def test_tcp_door_reads_only(keeper):
     _, _, body = http_get(keeper, "/metrics")
     assert "jit_up 1" in body
     assert 'jit_state{state="RUNNING"} 1' in body
-    assert "jit_happenings" in body
+    assert 'jit_happenings_total{name="heads"} 7' in body
+    assert "jit_success_rate 0.25" in body
     for path, method in [
         ("/admin/pause", "POST"),
         ("/admin/stop", "POST"),

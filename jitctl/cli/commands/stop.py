@@ -23,8 +23,9 @@ EXIT_LIMIT_S = 10.0
 def stop(ctx: typer.Context, reason: ReasonOption = "", output: OutputOption = Format.TEXT) -> None:
     """End the bot in good order.
 
-    Nothing new is begun, what was submitted is followed to its block, then engine and daemon end. Returns
-    when they have ended. Stopping a stopped bot is done already, exit code 0.
+    Nothing more is submitted, then engine and daemon end, and only then does this return. Bundles that
+    were out are looked up on the chain at the next start. Stopping a stopped bot is done already, exit
+    code 0.
 
     Example: jitctl stop --reason "host maintenance"
     """

@@ -1,0 +1,172 @@
+"""Process 2: the engine, its keys, and one link to its keeper. Ends when the link does.
+
+Run by the keeper as `python -m jitctl.daemon.engine_process --link-fd N --config-dir DIR --mode MODE`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jitctl.config.load import load
+from jitctl.control.redact import redact_text
+from jitctl.control.schema import camel
+from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply
+from jitctl.domain.records import Mode
+from jitctl.errors import JitError, LinkClosed
+
+if TYPE_CHECKING:
+    from jitctl.engine.engine import Engine
+
+FIGURES_EVERY_S = 1.0
+ORPHAN_GRACE_S = 2.0
+_LEVELS = {"error": "error", "failed": "error", "stuck": "error", "halt": "error", "lost": "warning"}
+
+
+def main(argv: list[str]) -> int:
+    """Run one engine until it is stopped, told to, or orphaned; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="jitctl-engine")
+    parser.add_argument("--link-fd", type=int, required=True)
+    parser.add_argument("--config-dir", type=Path, required=True)
+    parser.add_argument("--mode", type=Mode, choices=list(Mode), required=True)
+    found = parser.parse_args(argv)
+    # The keeper alone decides when the engine ends; a signal to the whole group is for the keeper.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _end_when_orphaned(found.link_fd)
+    return asyncio.run(_run(socket.socket(fileno=found.link_fd), found.config_dir, found.mode))
+
+
+def _end_when_orphaned(link_fd: int) -> None:
+    """Watch the link from a thread: an event loop that hangs must not outlive its keeper.
+
+    The loop itself sees the end of the link at once and stops in good order; this is for when it does not.
+    """
+    watched = os.dup(link_fd)
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(watched, select.POLLRDHUP | select.POLLHUP)
+        poll.poll()
+        time.sleep(ORPHAN_GRACE_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="orphan-watch", daemon=True).start()
+
+
+async def _run(end: socket.socket, config_dir: Path, mode: Mode) -> int:
+    link = await Link.open(end)
+    observer = LinkObserver(link)
+    link.offer(Figures("STARTING"))
+    try:
+        # Loading web3 and its kind takes a second: only now, when the keeper knows that we live.
+        from jitctl.daemon.wiring import assembled
+
+        async with assembled(load(config_dir), mode, observer) as engine:
+            return await EngineHost(engine, link).run()
+    except LinkClosed:
+        return 1
+    except JitError as error:
+        link.offer(Failed(error.as_dict()["error"]))
+        await link.flush()
+        return error.exit_code
+    except Exception as error:
+        sys.stderr.write(redact_text(traceback.format_exc()))
+        message = f"unexpected {type(error).__name__}: {redact_text(str(error))}"
+        failure = JitError(message, hint="this is a defect of jitctl; its log has more")
+        link.offer(Failed(failure.as_dict()["error"]))
+        await link.flush()
+        return 1
+
+
+class LinkObserver:
+    """Satisfies `engine.ports.Observer`: what the engine tells becomes log lines of the keeper."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def event(self, name: str, fields: Mapping[str, object]) -> None:
+        level = next((level for word, level in _LEVELS.items() if word in name), "info")
+        line = LogLine(name, level, time.time(), {camel(key): value for key, value in fields.items()})
+        self._link.offer(line)
+
+
+class EngineHost:
+    """One engine on one link: commands in, replies, figures and log lines out."""
+
+    def __init__(self, engine: Engine, link: Link) -> None:
+        self._engine = engine
+        self._link = link
+        self._answering: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> int:
+        """Run until the engine ends (0) or the link does (1)."""
+        running = asyncio.create_task(self._engine.run(), name="engine")
+        listening = asyncio.create_task(self._listen(), name="link")
+        telling = asyncio.create_task(self._tell(), name="figures")
+        try:
+            await asyncio.wait({running, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+                await self._finish_answers()
+                return 0
+            return 1
+        finally:
+            for task in (running, listening, telling):
+                task.cancel()
+            await asyncio.gather(running, listening, telling, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                message = await self._link.receive()
+            except LinkClosed:
+                return
+            if isinstance(message, Command):
+                task = asyncio.create_task(self._answer(message))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, command: Command) -> None:
+        try:
+            body = await self._engine.command(
+                command.verb, who=command.who, reason=command.reason, args=command.args
+            )
+        except JitError as error:
+            reply = Reply(command.id, {}, error.as_dict()["error"])
+        else:
+            reply = Reply(command.id, body)
+        with contextlib.suppress(LinkClosed):
+            self._link.offer(self._figures())
+            self._link.send(reply)
+
+    async def _finish_answers(self) -> None:
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=1.0)
+        self._link.offer(self._figures())
+        await self._link.flush()
+
+    async def _tell(self) -> None:
+        while True:
+            self._link.offer(self._figures())
+            await asyncio.sleep(FIGURES_EVERY_S)
+
+    def _figures(self) -> Figures:
+        figures = self._engine.figures()
+        return Figures(str(figures["state"]), figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

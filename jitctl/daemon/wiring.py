@@ -1,0 +1,218 @@
+"""The composition root: from a configuration to an engine with real adapters. Nothing else builds them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from jitctl.chain.blocks import BlockFeed
+from jitctl.chain.clock import SystemClock
+from jitctl.chain.pending import PendingFeed
+from jitctl.chain.pending_filter import PendingWatch
+from jitctl.chain.pools import ChainPoolBook
+from jitctl.chain.prices import FeedPrices, PoolTwapPrices
+from jitctl.chain.reader import ChainReader
+from jitctl.chain.rpc import NodeEndpoint, NodePool
+from jitctl.chain.wallet import KeyFiles, SigningKey, Wallet
+from jitctl.config.domain_types import pool_specs, routers, strategy_params, tokens
+from jitctl.config.load import Config
+from jitctl.config.models import NodeConfig, RelayConfig
+from jitctl.domain.records import Mode
+from jitctl.domain.values import Address, PoolSpec
+from jitctl.engine.engine import Engine
+from jitctl.engine.ports import Observer, Prices, Sink
+from jitctl.engine.settings import EngineSettings, Ports
+from jitctl.errors import ConfigError
+from jitctl.execution.bundle import BundleSigner
+from jitctl.execution.probe import probe_node
+from jitctl.execution.relay import RelayEndpoint
+from jitctl.execution.relays import HttpRelays
+from jitctl.execution.simulate import NodeSimulator
+from jitctl.execution.tracer import NodeTracer
+from jitctl.ledger.journal import Journal
+from jitctl.ledger.store import LedgerStore
+from jitctl.safety.latch import Latch
+from jitctl.safety.signer_lock import SignerLock
+
+LEDGER_NAME = "ledger.db"
+
+
+class Errand:
+    """Background work in the shape of a `Source`, so that the engine runs, watches and restarts it too."""
+
+    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._work = work
+
+    async def run(self, sink: Sink) -> None:
+        await self._work()
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Everything that signs, loaded before anything else happens."""
+
+    wallet: Wallet
+    identities: tuple[SigningKey, ...]
+
+
+@asynccontextmanager
+async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIterator[Engine]:
+    """Yield an engine that is ready to run; everything it holds is closed on the way out.
+
+    Raises `ConfigError` or `Refused` for keys, `Refused` if a signer is in use on this machine,
+    `NodeError` if no node is to be believed, `LedgerError` if the ledger cannot be opened.
+    """
+    async with AsyncExitStack() as open_things:
+        if mode is Mode.PRODUCTION and not config.main.relays:
+            raise ConfigError(
+                "mode production needs at least one relay", hint="add [[relays]] to jitctl.toml"
+            )
+        keys = await asyncio.to_thread(load_keys, config)
+        chain_id, data = config.main.chain.chain_id, config.folders.data
+        about = f"{mode} engine of {config.folders.config}"
+        lock = SignerLock.acquire(chain_id, keys.wallet.addresses, about)
+        open_things.callback(lock.release)
+
+        nodes = NodePool([_endpoint(config, node) for node in config.main.nodes], chain_id)
+        await open_things.enter_async_context(nodes)
+        executor = Address(config.main.executor.address)
+        reader = ChainReader(nodes, executor=executor)
+        await probe_node(nodes, await reader.head())
+
+        latch = Latch(data)
+        if latch.is_new():
+            latch.arm_initial("jitctl start", time.time())
+        ledger = LedgerStore(data / LEDGER_NAME)
+        open_things.callback(ledger.close)
+        relays = HttpRelays(_relays(config, keys))
+        open_things.push_async_callback(relays.close)
+
+        yield Engine(
+            _ports(config, keys, nodes, reader, ledger, relays, observer),
+            settings_of(config),
+            strategy_params(config),
+            pool_specs(config, enabled_only=True),
+            routers(config),
+            mode,
+        )
+
+
+def _ports(
+    config: Config,
+    keys: Keys,
+    nodes: NodePool,
+    reader: ChainReader,
+    ledger: LedgerStore,
+    relays: HttpRelays,
+    observer: Observer,
+) -> Ports:
+    main, specs = config.main, pool_specs(config, enabled_only=True)
+    executor, depth = Address(main.executor.address), main.chain.max_reorg_depth
+    watched = tuple(spec.address for spec in specs)
+    book = ChainPoolBook(nodes, max_reorg_depth=depth)
+    blocks = BlockFeed(
+        nodes,
+        executor=executor,
+        pools=watched,
+        max_reorg_depth=depth,
+        stall_s=1.5 * main.chain.slot_seconds,
+        poll_s=min(1.0, main.chain.slot_seconds / 4),
+    )
+    pending = PendingFeed(nodes, _watch(config, specs, keys.wallet.addresses))
+    return Ports(
+        clock=SystemClock(),
+        sources=(blocks, pending, Errand(book.run), Errand(relays.keep_warm)),
+        pool_book=book,
+        prices=_prices(config, nodes, specs),
+        simulator=NodeSimulator(nodes, executor=executor, timeout_s=main.engine.simulate_timeout_ms / 1000),
+        signer=BundleSigner(keys.wallet, chain_id=main.chain.chain_id, executor=executor),
+        relays=relays,
+        chain=reader,
+        ledger=ledger,
+        observer=observer,
+        tracer=NodeTracer(nodes, specs, slot_seconds=main.chain.slot_seconds)
+        if main.engine.slow_path
+        else None,
+        journal=Journal(config.folders.data, config.folders.data / LEDGER_NAME),
+    )
+
+
+def settings_of(config: Config) -> EngineSettings:
+    """Return the engine's fixed numbers."""
+    main = config.main
+    return EngineSettings(
+        chain_id=main.chain.chain_id,
+        executor=Address(main.executor.address),
+        data_dir=config.folders.data,
+        slot_s=main.chain.slot_seconds,
+        settle_depth=main.chain.settle_depth,
+        pending_queue=main.engine.pending_queue,
+        slow_path=main.engine.slow_path,
+        simulate_timeout_s=main.engine.simulate_timeout_ms / 1000,
+        submit_timeout_s=main.engine.submit_timeout_ms / 1000,
+        resume_after_crash=main.engine.resume_after_crash,
+        head_stale_s=10 * main.chain.slot_seconds,
+    )
+
+
+def load_keys(config: Config) -> Keys:
+    """Decrypt the operators' and the relay identities' keys; takes about a second a key."""
+    operators = [
+        KeyFiles(config.resolve(each.keystore), config.resolve(each.passphrase_file))
+        for each in config.main.wallet.operators
+    ]
+    by_files: dict[KeyFiles, SigningKey] = {}
+    identities = []
+    for relay in config.main.relays:
+        files = KeyFiles(
+            config.resolve(relay.identity_keystore), config.resolve(relay.identity_passphrase_file)
+        )
+        if files not in by_files:
+            by_files[files] = SigningKey.load(files)
+        identities.append(by_files[files])
+    return Keys(Wallet.load(operators), tuple(identities))
+
+
+def _relays(config: Config, keys: Keys) -> list[RelayEndpoint]:
+    def endpoint(relay: RelayConfig, identity: SigningKey) -> RelayEndpoint:
+        return RelayEndpoint(relay.name, relay.url, identity, relay.timeout_ms / 1000)
+
+    return [endpoint(*pair) for pair in zip(config.main.relays, keys.identities, strict=True)]
+
+
+def _prices(config: Config, nodes: NodePool, specs: Sequence[PoolSpec]) -> Prices:
+    if config.main.prices.source == "pool_twap":
+        return PoolTwapPrices(nodes, specs=specs)
+    known = tokens(config)
+    feeds = {symbol: Address(feed) for symbol, feed in config.main.prices.feeds.items()}
+    return FeedPrices(nodes, weth=known["WETH"], tokens=list(known.values()), feeds=feeds)
+
+
+def _watch(config: Config, specs: Sequence[PoolSpec], own: Sequence[Address]) -> PendingWatch:
+    """Routers by address, and anything else that names a pool of ours or what it trades."""
+    quotes = {spec.quote_token.address for spec in specs}
+    pools = {spec.address for spec in specs}
+    return PendingWatch(frozenset(routers(config).kinds), frozenset(quotes | pools), frozenset(own))
+
+
+def _endpoint(config: Config, node: NodeConfig) -> NodeEndpoint:
+    return NodeEndpoint(
+        node.name,
+        node.http_url or _secret_line(config.resolve(node.http_url_file or "")),
+        node.ws_url or _secret_line(config.resolve(node.ws_url_file or "")),
+    )
+
+
+def _secret_line(path: Path) -> str:
+    """Return the one line of a file that a `*_file` key names; raises `ConfigError`."""
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+    if not text or "\n" in text:
+        raise ConfigError(f"{path} must hold exactly one line")
+    return text
