@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import time
 from pathlib import Path
@@ -27,6 +26,7 @@ from jitctl.devnet.reorg import ReorgMode, reorg
 from jitctl.devnet.slot_clock import SlotClock, step_s
 from jitctl.devnet.uniswap import Uniswap
 from jitctl.domain.values import Address, PoolSpec
+from jitctl.safety.process_identity import ProcessIdentity
 
 CHAIN_ID = 31337
 GAS_LIMIT = 30_000_000
@@ -178,7 +178,7 @@ class Devnet:
                 "chainId": CHAIN_ID,
                 "slotSeconds": self._slot_seconds,
                 "seed": self.seed,
-                "pid": os.getpid(),
+                "process": ProcessIdentity.current().as_dict(),
                 "tokens": {
                     symbol: {"address": token.address, "decimals": token.decimals}
                     for symbol, token in world.tokens.items()

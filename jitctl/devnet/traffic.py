@@ -209,6 +209,14 @@ class Traffic:
         await self._until_mined(tx_hash)
         return tx_hash
 
+    async def give(self, symbol: str, to: Address, amount: int) -> Hash32:
+        """Transfer a user's tokens to an account, for nothing in return."""
+        user = self._rng.randrange(len(self._users))
+        data = Interface(fixture("TestToken")["abi"]).call("transfer", to, amount)
+        token = self._devnet.tokens[symbol].address
+        order = Order(2, await self._nonce(user), token, data, 0, 120_000, await self._fees(2, GWEI))
+        return await self._submit(user, order)
+
     async def background(self) -> Hash32:
         """Use up gas as the rest of the world does, so that the base fee stays about where it began."""
         base_fee = await self._base_fee()
