@@ -26,12 +26,12 @@
         against our positions can gain k / 10000 of what he turns over, and at that TWAP it is no loss.
         (1) Inside one block the TWAP cannot be moved: the pool closes its record with the price that the
         block began with. (2) A price left false at the end of one block counts for one block's seconds:
-        `twapWindowS` dilutes it, and since it lies in one half of the window, the rule that both halves
-        agree within 2 * maxSpotTicks keeps its effect on the TWAP within maxSpotTicks. (3) A price held
-        false against all arbitrage through both halves of the window passes for the market, here as
-        everywhere. Then the loss at the true price is bounded by the capital in this contract times the
-        error, not by the budget. So: deep pools only, a window of 30 minutes or more, maxSpotTicks as small
-        as the market allows, and no more capital here than is in use.
+        `twapWindowS` dilutes it, and while it touches one half of the window only, it can have moved the
+        TWAP by maxSpotTicks at most (`pool_twap.vy`). (3) A price held false against all arbitrage in both
+        halves of the window passes for the market, here as everywhere. Then the loss at the true price is
+        bounded by the capital in this contract times the error, not by the budget. So: deep pools only, a
+        window of 30 minutes or more, maxSpotTicks as small as the market allows, and no more capital here
+        than is in use.
         The reverse holds too: after a real move of the market the TWAP lags, and honest openings book a
         loss of up to the lag (gains are never credited). maxSpotTicks limits that as well.
         Pools must be of tokens that move exactly the stated amounts; a token that begins to tax transfers
@@ -43,10 +43,28 @@
 """
 
 import loss_budget
+import pool_rules
+import pool_twap
+import position_record
 import position_value
+import roles
 import tick_price
 
 initializes: loss_budget
+initializes: pool_rules
+initializes: position_record
+initializes: roles
+
+exports: (
+    roles.owner,
+    roles.pendingOwner,
+    roles.guardian,
+    roles.isOperator,
+    roles.setOperator,
+    roles.setGuardian,
+    roles.transferOwnership,
+    roles.acceptOwnership,
+)
 
 
 interface IERC20:
@@ -63,7 +81,6 @@ interface IPool:
     def token1() -> address: view
     def fee() -> uint24: view
     def slot0() -> (uint160, int24, uint16, uint16, uint16, uint8, bool): view
-    def observe(secondsAgos: DynArray[uint32, 3]) -> (DynArray[int56, 3], DynArray[uint160, 3]): view
     def positions(key: bytes32) -> (uint128, uint256, uint256, uint128, uint128): view
     def mint(
         recipient: address, tickLower: int24, tickUpper: int24, amount: uint128, data: Bytes[1]
@@ -116,30 +133,8 @@ event Halted:
 event Unhalted:
     by: address
 
-event OperatorSet:
-    operator: indexed(address)
-    allowed: bool
-
-event GuardianSet:
-    guardian: indexed(address)
-
-event PoolSet:
-    pool: indexed(address)
-    allowed: bool
-    maxSpotTicks: uint24
-    maxRangeTicks: uint24
-    twapWindowS: uint32
-    maxNotionalWei: uint256
-    maxTipBps: uint16
-
 event BudgetSet:
     weiPer24h: uint256
-
-event OwnershipOffered:
-    to: indexed(address)
-
-event OwnershipTaken:
-    by: indexed(address)
 
 event Withdrawn:
     token: indexed(address)
@@ -147,51 +142,6 @@ event Withdrawn:
     to: address
 
 
-struct Position:
-    open: bool
-    tickLower: int24
-    tickUpper: int24
-    twapTick: int24
-    liquidity: uint128
-    blockNumber: uint256
-    amount0: uint256
-    amount1: uint256
-    boundGwei: uint256
-
-
-# A pool's rules in one slot:
-#   bits 0..127 maxNotionalWei, 128..159 twapWindowS, 160..183 maxSpotTicks, 184..207 maxRangeTicks,
-#   208..223 maxTipBps, 224 WETH is token0, 225 known (set once), 226 allowed
-RULE_WINDOW_AT: constant(uint256) = 128
-RULE_SPOT_AT: constant(uint256) = 160
-RULE_RANGE_AT: constant(uint256) = 184
-RULE_TIP_AT: constant(uint256) = 208
-RULE_WETH_IS_TOKEN0: constant(uint256) = 1 << 224
-RULE_KNOWN: constant(uint256) = 1 << 225
-RULE_ALLOWED: constant(uint256) = 1 << 226
-
-# A position in two slots, of which the first stays non-zero after closing (a later opening is cheaper):
-#   liquidity 0..127, tickLower 128..151, tickUpper 152..175, twapTick 176..199, block 200..239, open 240
-#   amount0 0..103, amount1 104..207, boundGwei 208..255
-POSITION_LOWER_AT: constant(uint256) = 128
-POSITION_UPPER_AT: constant(uint256) = 152
-POSITION_TWAP_AT: constant(uint256) = 176
-POSITION_BLOCK_AT: constant(uint256) = 200
-POSITION_OPEN: constant(uint256) = 1 << 240
-POSITION_AMOUNT1_AT: constant(uint256) = 104
-POSITION_BOUND_AT: constant(uint256) = 208
-
-TICK_BITS_MASK: constant(uint256) = 2 ** 24 - 1
-WINDOW_BITS_MASK: constant(uint256) = 2 ** 32 - 1
-TIP_BITS_MASK: constant(uint256) = 2 ** 16 - 1
-LIQUIDITY_BITS_MASK: constant(uint256) = 2 ** 128 - 1
-BLOCK_BITS_MASK: constant(uint256) = 2 ** 40 - 1
-AMOUNT_BITS_MASK: constant(uint256) = 2 ** 104 - 1
-NOTIONAL_BITS_MASK: constant(uint256) = 2 ** 128 - 1
-BOUND_BITS_MASK: constant(uint256) = 2 ** 48 - 1
-
-MAX_RANGE_TICKS: constant(uint24) = 20_000
-MIN_WINDOW_S: constant(uint32) = 60
 BPS: constant(uint256) = 10_000
 WEI_PER_GWEI: constant(uint256) = 10 ** 9
 # Enough for a fee recipient behind a proxy that logs; too little to do anything costly with our gas.
@@ -200,15 +150,6 @@ TIP_GAS: constant(uint256) = 20_000
 weth: public(immutable(address))
 factory: public(immutable(address))
 
-owner: public(address)
-pendingOwner: public(address)
-guardian: public(address)
-isOperator: public(HashMap[address, bool])
-
-_rules: HashMap[address, uint256]
-_position_where: HashMap[address, uint256]
-_position_amounts: HashMap[address, uint256]
-
 # What the mint under way expects to be asked for; empty at any other time.
 _expected_pool: transient(address)
 _expected_max0: transient(uint256)
@@ -216,9 +157,9 @@ _expected_max1: transient(uint256)
 
 
 @deploy
-def __init__(owner_: address, weth_: address, factory_: address):
-    assert owner_ != empty(address) and weth_ != empty(address) and factory_ != empty(address), "zero address"
-    self.owner = owner_
+def __init__(owner: address, weth_: address, factory_: address):
+    assert weth_ != empty(address) and factory_ != empty(address), "zero address"
+    roles.__init__(owner)
     weth = weth_
     factory = factory_
 
@@ -253,15 +194,14 @@ def mint(
     @notice Open the position of a pool, in exactly one block on exactly one parent.
     @dev Block, parent, band and maxima are the caller's own guards; all the others are the owner's.
     """
-    assert self.isOperator[msg.sender], "not operator"
+    roles.check_operator()
     assert block.number == targetBlock, "wrong block"
     assert blockhash(unsafe_sub(block.number, 1)) == parentHash, "wrong parent"
-    rules: uint256 = self._rules[pool]
-    assert rules & RULE_ALLOWED != 0, "pool not allowed"
+    rules: uint256 = pool_rules.of(pool)
+    assert pool_rules.is_allowed(rules), "pool not allowed"
     ledger: uint256 = loss_budget.load()
     loss_budget.check_may_open(ledger)
-    assert self._position_where[pool] & POSITION_OPEN == 0, "already open"
-
+    assert not position_record.is_open(pool), "already open"
     twap: int24 = self._checked_twap(
         pool, rules, tickLower, tickUpper, sqrtPriceMinX96, sqrtPriceMaxX96
     )
@@ -273,29 +213,29 @@ def mint(
     amount1: uint256 = 0
     amount0, amount1 = extcall IPool(pool).mint(self, tickLower, tickUpper, liquidity, b"")
     assert self._expected_pool == empty(address), "not called back"
-    assert amount0 <= AMOUNT_BITS_MASK and amount1 <= AMOUNT_BITS_MASK, "amount too large"
 
-    weth_is_token0: bool = rules & RULE_WETH_IS_TOKEN0 != 0
+    weth_is_token0: bool = pool_rules.weth_is_token0(rules)
     price: uint256 = tick_price.sqrt_price_x96(twap)
     minted_wei: uint256 = position_value.worth(amount0, amount1, price, weth_is_token0, True)
-    assert minted_wei <= rules & NOTIONAL_BITS_MASK, "notional over limit"
+    assert minted_wei <= pool_rules.max_notional_wei(rules), "notional over limit"
     bound_wei: uint256 = position_value.loss_bound(
         minted_wei, convert(liquidity, uint256), tickLower, tickUpper, price, weth_is_token0
     )
     bound_gwei: uint256 = (bound_wei + (WEI_PER_GWEI - 1)) // WEI_PER_GWEI
-    assert bound_gwei <= BOUND_BITS_MASK, "loss bound too large"
     loss_budget.store(loss_budget.opened(ledger, bound_gwei))
-
-    self._position_where[pool] = (
-        convert(liquidity, uint256)
-        | (self._tick_bits(tickLower) << POSITION_LOWER_AT)
-        | (self._tick_bits(tickUpper) << POSITION_UPPER_AT)
-        | (self._tick_bits(twap) << POSITION_TWAP_AT)
-        | (block.number << POSITION_BLOCK_AT)
-        | POSITION_OPEN
-    )
-    self._position_amounts[pool] = (
-        amount0 | (amount1 << POSITION_AMOUNT1_AT) | (bound_gwei << POSITION_BOUND_AT)
+    position_record.store(
+        pool,
+        position_record.Position(
+            open=True,
+            tickLower=tickLower,
+            tickUpper=tickUpper,
+            twapTick=twap,
+            liquidity=liquidity,
+            blockNumber=block.number,
+            amount0=amount0,
+            amount1=amount1,
+            boundGwei=bound_gwei,
+        ),
     )
     log Minted(
         pool=pool,
@@ -318,54 +258,36 @@ def _checked_twap(
     sqrt_price_max: uint160,
 ) -> int24:
     """
-    @return The pool's TWAP tick, with spot, range and both halves of the window near enough to it.
+    @return The pool's TWAP tick; reverts unless spot and range are near enough to it.
     """
     sqrt_price: uint160 = 0
     tick: int24 = 0
     index: uint16 = 0
     cardinality: uint16 = 0
-    cardinality_next: uint16 = 0
+    next_cardinality: uint16 = 0
     fee_protocol: uint8 = 0
     unlocked: bool = False
-    sqrt_price, tick, index, cardinality, cardinality_next, fee_protocol, unlocked = staticcall IPool(pool).slot0()
+    sqrt_price, tick, index, cardinality, next_cardinality, fee_protocol, unlocked = staticcall IPool(
+        pool
+    ).slot0()
     assert sqrt_price >= sqrt_price_min and sqrt_price <= sqrt_price_max, "price outside band"
 
-    window: uint256 = (rules >> RULE_WINDOW_AT) & WINDOW_BITS_MASK
-    half: uint256 = window >> 1
-    cumulatives: DynArray[int56, 3] = []
-    ignored: DynArray[uint160, 3] = []
-    cumulatives, ignored = staticcall IPool(pool).observe(
-        [convert(window, uint32), convert(half, uint32), 0]
+    max_spot: int256 = convert(pool_rules.max_spot_ticks(rules), int256)
+    twap: int256 = pool_twap.mean_tick(
+        pool,
+        tick,
+        convert(index, uint256),
+        convert(cardinality, uint256),
+        pool_rules.twap_window_s(rules),
+        max_spot,
     )
-    begin: int256 = convert(cumulatives[0], int256)
-    middle: int256 = convert(cumulatives[1], int256)
-    end: int256 = convert(cumulatives[2], int256)
-    twap: int256 = self._mean_tick(end - begin, window)
-    early: int256 = self._mean_tick(middle - begin, window - half)
-    late: int256 = self._mean_tick(end - middle, half)
-
-    max_spot: int256 = convert((rules >> RULE_SPOT_AT) & TICK_BITS_MASK, int256)
-    assert abs(late - early) <= 2 * max_spot, "twap unsteady"
     assert abs(convert(tick, int256) - twap) <= max_spot, "spot far from twap"
-    max_range: int256 = convert((rules >> RULE_RANGE_AT) & TICK_BITS_MASK, int256)
+    max_range: int256 = convert(pool_rules.max_range_ticks(rules), int256)
     assert (
         convert(tick_lower, int256) >= twap - max_range and convert(tick_upper, int256) <= twap + max_range
     ), "range far from twap"
     assert abs(twap) <= position_value.MAX_PRICE_TICK, "price out of reach"
     return convert(twap, int24)
-
-
-@internal
-@pure
-def _mean_tick(cumulative: int256, seconds: uint256) -> int256:
-    """
-    @dev Division truncates toward zero; a mean tick is the floor.
-    """
-    span: int256 = convert(seconds, int256)
-    mean: int256 = cumulative // span
-    if cumulative < 0 and cumulative % span != 0:
-        mean -= 1
-    return mean
 
 
 @external
@@ -377,7 +299,7 @@ def uniswapV3MintCallback(amount0Owed: uint256, amount1Owed: uint256, data: Byte
     assert msg.sender == pool, "unexpected callback"
     self._expected_pool = empty(address)
     assert amount0Owed <= self._expected_max0 and amount1Owed <= self._expected_max1, "amount over maximum"
-    weth_is_token0: bool = self._rules[pool] & RULE_WETH_IS_TOKEN0 != 0
+    weth_is_token0: bool = pool_rules.weth_is_token0(pool_rules.of(pool))
     if amount0Owed != 0:
         self._send(weth if weth_is_token0 else staticcall IPool(pool).token0(), pool, amount0Owed)
     if amount1Owed != 0:
@@ -419,11 +341,11 @@ def burn(
         (worth at the TWAP of the mint) and the price is inside the band, then pay the block's builder.
         In a later block: without conditions and without tip.
     """
-    assert self.isOperator[msg.sender], "not operator"
-    position: Position = self._open_position(pool)
+    roles.check_operator()
+    position: position_record.Position = position_record.load_open(pool)
     same_block: bool = position.blockNumber == block.number
     if same_block:
-        sqrt_price: uint160 = self._sqrt_price(pool)
+        sqrt_price: uint160 = (staticcall IPool(pool).slot0())[0]
         assert sqrt_price >= sqrtPriceMinX96 and sqrt_price <= sqrtPriceMaxX96, "price outside band"
 
     principal0: uint256 = 0
@@ -433,18 +355,18 @@ def burn(
     collected1: uint256 = 0
     collected0, collected1 = self._collect(pool, position.tickLower, position.tickUpper)
 
-    rules: uint256 = self._rules[pool]
+    rules: uint256 = pool_rules.of(pool)
+    price: uint256 = tick_price.sqrt_price_x96(position.twapTick)
     fees0: uint256 = collected0 - principal0
     fees1: uint256 = collected1 - principal1
     tip_wei: uint256 = 0
-    price: uint256 = tick_price.sqrt_price_x96(position.twapTick)
     if same_block:
-        weth_is_token0: bool = rules & RULE_WETH_IS_TOKEN0 != 0
-        fees_wei: uint256 = position_value.worth(fees0, fees1, price, weth_is_token0, False)
+        fees_wei: uint256 = position_value.worth(
+            fees0, fees1, price, pool_rules.weth_is_token0(rules), False
+        )
         assert fees_wei >= minFeesWei, "fees below minimum"
         tip_wei = tipWei
-        max_tip_bps: uint256 = (rules >> RULE_TIP_AT) & TIP_BITS_MASK
-        assert tip_wei * BPS <= fees_wei * max_tip_bps, "tip over share"
+        assert tip_wei <= fees_wei * pool_rules.max_tip_bps(rules) // BPS, "tip over share"
 
     loss_wei: uint256 = self._settle(pool, rules, position, price, collected0, collected1, tip_wei)
     if tip_wei != 0:
@@ -469,13 +391,15 @@ def close(pool: address):
     """
     @notice Close a pool's position now, whatever it earned, in any block; gifts to it come home too.
     """
-    self._check_any_role()
-    position: Position = self._open_position(pool)
+    roles.check_any()
+    position: position_record.Position = position_record.load_open(pool)
     collected0: uint256 = 0
     collected1: uint256 = 0
     collected0, collected1 = self._withdraw_all(pool, position.tickLower, position.tickUpper)
     price: uint256 = tick_price.sqrt_price_x96(position.twapTick)
-    loss_wei: uint256 = self._settle(pool, self._rules[pool], position, price, collected0, collected1, 0)
+    loss_wei: uint256 = self._settle(
+        pool, pool_rules.of(pool), position, price, collected0, collected1, 0
+    )
     log Closed(pool=pool, by=msg.sender, collected0=collected0, collected1=collected1, lossWei=loss_wei)
 
 
@@ -485,9 +409,9 @@ def sweep(pool: address, tickLower: int24, tickUpper: int24):
     """
     @notice Bring home what others left at our name in a range of a pool where we have nothing open.
     """
-    self._check_any_role()
-    assert self._rules[pool] != 0, "pool not known"
-    assert self._position_where[pool] & POSITION_OPEN == 0, "already open"
+    roles.check_any()
+    assert pool_rules.of(pool) != 0, "pool not known"
+    assert not position_record.is_open(pool), "already open"
     collected0: uint256 = 0
     collected1: uint256 = 0
     collected0, collected1 = self._withdraw_all(pool, tickLower, tickUpper)
@@ -502,16 +426,11 @@ def _withdraw_all(pool: address, tick_lower: int24, tick_upper: int24) -> (uint2
     key: bytes32 = keccak256(
         concat(
             convert(self, bytes20),
-            convert(convert(self._tick_bits(tick_lower), uint24), bytes3),
-            convert(convert(self._tick_bits(tick_upper), uint24), bytes3),
+            convert(convert(position_record.tick_bits(tick_lower), uint24), bytes3),
+            convert(convert(position_record.tick_bits(tick_upper), uint24), bytes3),
         )
     )
-    liquidity: uint128 = 0
-    growth0: uint256 = 0
-    growth1: uint256 = 0
-    owed0: uint128 = 0
-    owed1: uint128 = 0
-    liquidity, growth0, growth1, owed0, owed1 = staticcall IPool(pool).positions(key)
+    liquidity: uint128 = (staticcall IPool(pool).positions(key))[0]
     if liquidity != 0:
         extcall IPool(pool).burn(tick_lower, tick_upper, liquidity)
     collected0: uint256 = 0
@@ -534,23 +453,24 @@ def _collect(pool: address, tick_lower: int24, tick_upper: int24) -> (uint256, u
 def _settle(
     pool: address,
     rules: uint256,
-    position: Position,
+    position: position_record.Position,
     price: uint256,
     collected0: uint256,
     collected1: uint256,
     tip_wei: uint256,
 ) -> uint256:
     """
-    @notice Mark the position closed and move its reserve to what was really lost.
+    @notice Mark the position closed and replace its reserve by what was really lost.
     @return The loss in WETH wei at the TWAP of the mint, the tip included; 0 for a gain.
     """
-    weth_is_token0: bool = rules & RULE_WETH_IS_TOKEN0 != 0
-    given: uint256 = (
-        position_value.worth(position.amount0, position.amount1, price, weth_is_token0, True) + tip_wei
+    weth_is_token0: bool = pool_rules.weth_is_token0(rules)
+    minted_wei: uint256 = position_value.worth(
+        position.amount0, position.amount1, price, weth_is_token0, True
     )
-    returned: uint256 = position_value.worth(collected0, collected1, price, weth_is_token0, False)
-    loss_wei: uint256 = given - min(given, returned)
-    self._position_where[pool] = self._position_where[pool] & ~POSITION_OPEN
+    given_wei: uint256 = minted_wei + tip_wei
+    returned_wei: uint256 = position_value.worth(collected0, collected1, price, weth_is_token0, False)
+    loss_wei: uint256 = given_wei - min(given_wei, returned_wei)
+    position_record.store_closed(pool)
     before: uint256 = loss_budget.load()
     after: uint256 = loss_budget.closed(before, position.boundGwei, loss_wei)
     loss_budget.store(after)
@@ -559,69 +479,6 @@ def _settle(
         if loss_budget.is_halted(after) and not loss_budget.is_halted(before):
             log Halted(by=self)
     return loss_wei
-
-
-@internal
-@view
-def _open_position(pool: address) -> Position:
-    where: uint256 = self._position_where[pool]
-    assert where & POSITION_OPEN != 0, "nothing open"
-    return self._unpacked(where, self._position_amounts[pool])
-
-
-@internal
-@pure
-def _unpacked(where: uint256, amounts: uint256) -> Position:
-    return Position(
-        open=where & POSITION_OPEN != 0,
-        tickLower=self._tick(where >> POSITION_LOWER_AT),
-        tickUpper=self._tick(where >> POSITION_UPPER_AT),
-        twapTick=self._tick(where >> POSITION_TWAP_AT),
-        liquidity=convert(where & LIQUIDITY_BITS_MASK, uint128),
-        blockNumber=(where >> POSITION_BLOCK_AT) & BLOCK_BITS_MASK,
-        amount0=amounts & AMOUNT_BITS_MASK,
-        amount1=(amounts >> POSITION_AMOUNT1_AT) & AMOUNT_BITS_MASK,
-        boundGwei=amounts >> POSITION_BOUND_AT,
-    )
-
-
-@internal
-@pure
-def _tick_bits(tick: int24) -> uint256:
-    return convert(convert(tick, int256), uint256) & TICK_BITS_MASK if tick >= 0 else convert(
-        convert(tick, int256) + 2 ** 24, uint256
-    )
-
-
-@internal
-@pure
-def _tick(bits: uint256) -> int24:
-    tick: int256 = convert(bits & TICK_BITS_MASK, int256)
-    if tick >= 2 ** 23:
-        tick -= 2 ** 24
-    return convert(tick, int24)
-
-
-@internal
-@view
-def _sqrt_price(pool: address) -> uint160:
-    sqrt_price: uint160 = 0
-    tick: int24 = 0
-    index: uint16 = 0
-    cardinality: uint16 = 0
-    cardinality_next: uint16 = 0
-    fee_protocol: uint8 = 0
-    unlocked: bool = False
-    sqrt_price, tick, index, cardinality, cardinality_next, fee_protocol, unlocked = staticcall IPool(pool).slot0()
-    return sqrt_price
-
-
-@internal
-@view
-def _check_any_role():
-    assert (
-        self.isOperator[msg.sender] or msg.sender == self.guardian or msg.sender == self.owner
-    ), "not allowed"
 
 
 # Halting
@@ -633,7 +490,7 @@ def halt():
     """
     @notice Stop openings. Closing goes on.
     """
-    assert msg.sender == self.guardian or msg.sender == self.owner, "not guardian"
+    roles.check_guardian()
     loss_budget.store(loss_budget.halted(loss_budget.load(), True))
     log Halted(by=msg.sender)
 
@@ -641,34 +498,12 @@ def halt():
 @external
 @nonreentrant
 def unhalt():
-    self._check_owner()
+    roles.check_owner()
     loss_budget.store(loss_budget.halted(loss_budget.load(), False))
     log Unhalted(by=msg.sender)
 
 
-# The owner's settings
-
-
-@internal
-@view
-def _check_owner():
-    assert msg.sender == self.owner, "not owner"
-
-
-@external
-@nonreentrant
-def setOperator(operator: address, allowed: bool):
-    self._check_owner()
-    self.isOperator[operator] = allowed
-    log OperatorSet(operator=operator, allowed=allowed)
-
-
-@external
-@nonreentrant
-def setGuardian(guardian: address):
-    self._check_owner()
-    self.guardian = guardian
-    log GuardianSet(guardian=guardian)
+# The owner's
 
 
 @external
@@ -684,38 +519,16 @@ def setPool(
 ):
     """
     @notice Allow a pool of the factory that has WETH on one side, under these rules, or no longer.
+        What is open in it can be closed in any case.
     """
-    self._check_owner()
+    roles.check_owner()
     token0: address = staticcall IPool(pool).token0()
     token1: address = staticcall IPool(pool).token1()
     fee: uint24 = staticcall IPool(pool).fee()
     assert staticcall IFactory(factory).getPool(token0, token1, fee) == pool, "not of the factory"
     assert token0 == weth or token1 == weth, "no WETH side"
-    assert twapWindowS >= MIN_WINDOW_S, "window too short"
-    assert maxSpotTicks <= MAX_RANGE_TICKS and maxRangeTicks <= MAX_RANGE_TICKS, "too many ticks"
-    assert maxNotionalWei <= NOTIONAL_BITS_MASK, "notional too large"
-    assert convert(maxTipBps, uint256) <= BPS, "share over one"
-    rules: uint256 = (
-        maxNotionalWei
-        | (convert(twapWindowS, uint256) << RULE_WINDOW_AT)
-        | (convert(maxSpotTicks, uint256) << RULE_SPOT_AT)
-        | (convert(maxRangeTicks, uint256) << RULE_RANGE_AT)
-        | (convert(maxTipBps, uint256) << RULE_TIP_AT)
-        | RULE_KNOWN
-    )
-    if token0 == weth:
-        rules |= RULE_WETH_IS_TOKEN0
-    if allowed:
-        rules |= RULE_ALLOWED
-    self._rules[pool] = rules
-    log PoolSet(
-        pool=pool,
-        allowed=allowed,
-        maxSpotTicks=maxSpotTicks,
-        maxRangeTicks=maxRangeTicks,
-        twapWindowS=twapWindowS,
-        maxNotionalWei=maxNotionalWei,
-        maxTipBps=maxTipBps,
+    pool_rules.set(
+        pool, token0 == weth, allowed, maxSpotTicks, maxRangeTicks, twapWindowS, maxNotionalWei, maxTipBps
     )
 
 
@@ -725,7 +538,7 @@ def setBudget(weiPer24h: uint256):
     """
     @notice Set what may be lost in 24 hours; fractions of a gwei are dropped.
     """
-    self._check_owner()
+    roles.check_owner()
     loss_budget.store(loss_budget.with_budget(loss_budget.load(), weiPer24h))
     log BudgetSet(weiPer24h=weiPer24h)
 
@@ -733,7 +546,7 @@ def setBudget(weiPer24h: uint256):
 @external
 @nonreentrant
 def withdraw(token: address, amount: uint256, to: address):
-    self._check_owner()
+    roles.check_owner()
     assert to != empty(address), "zero address"
     self._send(token, to, amount)
     log Withdrawn(token=token, amount=amount, to=to)
@@ -742,30 +555,13 @@ def withdraw(token: address, amount: uint256, to: address):
 @external
 @nonreentrant
 def withdrawEth(amount: uint256, to: address):
-    self._check_owner()
+    """
+    @notice For ether forced on this contract; it keeps none of its own.
+    """
+    roles.check_owner()
     assert to != empty(address), "zero address"
     raw_call(to, b"", value=amount)
     log Withdrawn(token=empty(address), amount=amount, to=to)
-
-
-@external
-@nonreentrant
-def transferOwnership(to: address):
-    """
-    @notice Offer ownership; it changes hands when `to` takes it.
-    """
-    self._check_owner()
-    self.pendingOwner = to
-    log OwnershipOffered(to=to)
-
-
-@external
-@nonreentrant
-def acceptOwnership():
-    assert msg.sender == self.pendingOwner, "not offered"
-    self.owner = msg.sender
-    self.pendingOwner = empty(address)
-    log OwnershipTaken(by=msg.sender)
 
 
 # Views
@@ -810,15 +606,15 @@ def pools(pool: address) -> (bool, uint24, uint24, uint32, uint256, uint16, bool
     """
     @return allowed, maxSpotTicks, maxRangeTicks, twapWindowS, maxNotionalWei, maxTipBps, WETH is token0.
     """
-    rules: uint256 = self._rules[pool]
+    rules: uint256 = pool_rules.of(pool)
     return (
-        rules & RULE_ALLOWED != 0,
-        convert((rules >> RULE_SPOT_AT) & TICK_BITS_MASK, uint24),
-        convert((rules >> RULE_RANGE_AT) & TICK_BITS_MASK, uint24),
-        convert((rules >> RULE_WINDOW_AT) & WINDOW_BITS_MASK, uint32),
-        rules & NOTIONAL_BITS_MASK,
-        convert((rules >> RULE_TIP_AT) & TIP_BITS_MASK, uint16),
-        rules & RULE_WETH_IS_TOKEN0 != 0,
+        pool_rules.is_allowed(rules),
+        convert(pool_rules.max_spot_ticks(rules), uint24),
+        convert(pool_rules.max_range_ticks(rules), uint24),
+        convert(pool_rules.twap_window_s(rules), uint32),
+        pool_rules.max_notional_wei(rules),
+        convert(pool_rules.max_tip_bps(rules), uint16),
+        pool_rules.weth_is_token0(rules),
     )
 
 
@@ -829,12 +625,12 @@ def openPosition(pool: address) -> (bool, int24, int24, uint128, uint256, uint25
     @return open, tickLower, tickUpper, liquidity, amount0, amount1, blockNumber, valueWei (worth of the
         minted amounts at the TWAP of the mint). When `open` is false, the rest is the latest position's.
     """
-    position: Position = self._unpacked(self._position_where[pool], self._position_amounts[pool])
+    position: position_record.Position = position_record.load(pool)
     value_wei: uint256 = position_value.worth(
         position.amount0,
         position.amount1,
         tick_price.sqrt_price_x96(position.twapTick),
-        self._rules[pool] & RULE_WETH_IS_TOKEN0 != 0,
+        pool_rules.weth_is_token0(pool_rules.of(pool)),
         True,
     )
     return (

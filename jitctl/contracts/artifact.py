@@ -14,7 +14,7 @@ _PATH = Path(__file__).with_name("JitExecutor.json")
 
 @cache
 def load() -> dict[str, Any]:
-    """Return the whole artifact: compiler and settings, source hashes, abi, bytecode, runtime code and hash."""
+    """Return the whole artifact; `build.compile_executor` says what is in it."""
     loaded: dict[str, Any] = json.loads(_PATH.read_text(encoding="utf-8"))
     return loaded
 

@@ -6,14 +6,26 @@ path, date or metadata is in it, so a test can compare it byte by byte with the 
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
+from web3 import Web3
+
 VYPER_VERSION = "0.4.3"
 EVM_VERSION = "cancun"
 OPTIMIZE = "gas"
-SOURCES = ("JitExecutor.vy", "loss_budget.vy", "position_value.vy", "tick_price.vy")
+SOURCES = (
+    "JitExecutor.vy",
+    "loss_budget.vy",
+    "pool_rules.vy",
+    "pool_twap.vy",
+    "position_record.vy",
+    "position_value.vy",
+    "roles.vy",
+    "tick_price.vy",
+)
 """The contract first, then the modules that it imports."""
 
 _HERE = Path(__file__).parent
@@ -44,21 +56,24 @@ def compile_executor() -> dict[str, Any]:
 
 
 def compile_source(path: Path) -> dict[str, Any]:
-    """Compile one Vyper file (its imports are looked for here and beside it): abi, bytecode, bytecode_runtime."""
-    import vyper
-    from vyper.compiler import compile_from_file_input
-    from vyper.compiler.input_bundle import FilesystemInputBundle
-    from vyper.compiler.settings import OptimizationLevel, Settings
+    """Return abi, bytecode and bytecode_runtime of a Vyper file; it may import what is here or beside it."""
+    # Imported by name: vyper is a development tool without type information.
+    vyper = importlib.import_module("vyper")
+    compiler = importlib.import_module("vyper.compiler")
+    input_bundle = importlib.import_module("vyper.compiler.input_bundle")
+    options = importlib.import_module("vyper.compiler.settings")
 
     if vyper.__version__.split("+")[0] != VYPER_VERSION:
         raise RuntimeError(f"vyper {VYPER_VERSION} is needed, {vyper.__version__} is installed")
-    bundle = FilesystemInputBundle([_HERE, path.parent])
+    bundle = input_bundle.FilesystemInputBundle([_HERE, path.parent])
     with bundle.search_path(path.parent):
         source = bundle.load_file(path.name)
-        result: dict[str, Any] = compile_from_file_input(
+        result: dict[str, Any] = compiler.compile_from_file_input(
             source,
             input_bundle=bundle,
-            settings=Settings(evm_version=EVM_VERSION, optimize=OptimizationLevel.from_string(OPTIMIZE)),
+            settings=options.Settings(
+                evm_version=EVM_VERSION, optimize=options.OptimizationLevel.from_string(OPTIMIZE)
+            ),
             output_formats=["abi", "bytecode", "bytecode_runtime"],
             no_bytecode_metadata=True,
         )
@@ -71,9 +86,7 @@ def render(artifact: dict[str, Any]) -> str:
 
 
 def _keccak_hex(data: bytes) -> str:
-    from eth_hash.auto import keccak
-
-    return "0x" + keccak(data).hex()
+    return "0x" + Web3.keccak(data).hex()
 
 
 if __name__ == "__main__":

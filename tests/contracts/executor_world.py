@@ -220,7 +220,7 @@ class World:
         rules: Rules | None = None,
         cardinality: int = 200,
     ) -> ExecutorPool:
-        """A pool at `tick` with full-range liquidity `depth`, a TWAP window of history, allowed by the owner."""
+        """An allowed pool at `tick` with full-range liquidity `depth` and a TWAP window of history."""
         while token is None or (self.weth < token) != weth_is_token0:
             token = self.new_token()
         token0, token1 = sorted((self.weth, token))

@@ -1,0 +1,141 @@
+# pragma version 0.4.3
+"""
+@title A pool's time-weighted tick
+@notice The mean tick over the owner's window (up to half as long again), from the pool's own record, and
+    only if no part of the window disagrees with the rest.
+
+    A pool writes one observation a block, before the block's first change of tick, with the tick that the
+    block began with. So nothing done inside a block changes what is read in it; a price that is false only
+    across the end of a block counts for that block's seconds; and since the window is cut in two, what
+    happened in one part of it can move the mean by `max_shift` ticks at most:
+    with a and b seconds in the two parts and E and L their means, s = |E - L| * max(a, b) / (a + b) is
+    the least that the mean can have been moved by a change of one part alone, and s <= max_shift is asked.
+    After an honest step of the market that passes the test of the spot's distance, this passes too.
+
+@dev `observe` of the pool searches by halves: 30,000 gas a point. Observations are about evenly spaced in a
+    busy pool, so the one wanted is found by proportion, mostly at the first try, for 3,000. A pool too quiet
+    for that answers itself (its search is short when it has written little).
+"""
+
+interface Pool:
+    def observations(index: uint256) -> (uint32, int56, uint160, bool): view
+    def observe(secondsAgos: DynArray[uint32, 3]) -> (DynArray[int56, 3], DynArray[uint160, 3]): view
+
+SLOT_S: constant(uint256) = 12
+# The pool keeps seconds modulo 2 ** 32.
+SECONDS_MASK: constant(uint256) = 2 ** 32 - 1
+TRIES: constant(uint256) = 4
+
+
+@internal
+@view
+def mean_tick(
+    pool: address, tick: int24, index: uint256, cardinality: uint256, window_s: uint256, max_shift: int256
+) -> int256:
+    """
+    @param tick The pool's present tick, with `index` and `cardinality` from the same reading of its slot0.
+    @return The mean, rounded down.
+    """
+    found: bool = False
+    early: int256 = 0
+    late: int256 = 0
+    early_s: int256 = 0
+    late_s: int256 = 0
+    found, early, late, early_s, late_s = self._by_proportion(pool, tick, index, cardinality, window_s)
+    if not found:
+        early, late, early_s, late_s = self._asked(pool, window_s)
+    span_s: int256 = early_s + late_s
+    apart: int256 = abs(early * late_s - late * early_s)
+    assert apart * max(early_s, late_s) <= max_shift * span_s * early_s * late_s, "twap unsteady"
+
+    cumulative: int256 = early + late
+    mean: int256 = cumulative // span_s
+    # Division truncates toward zero.
+    if cumulative < 0 and cumulative % span_s != 0:
+        mean -= 1
+    return mean
+
+
+@internal
+@view
+def _by_proportion(
+    pool: address, tick: int24, index: uint256, cardinality: uint256, window_s: uint256
+) -> (bool, int256, int256, int256, int256):
+    """
+    @return Whether two fit observations were found; ticks times seconds of the earlier and the later part;
+        seconds of both.
+    """
+    latest_s: uint256 = 0
+    latest: int256 = 0
+    ready: bool = False
+    latest_s, latest, ready = self._observation(pool, index)
+    now: int256 = latest + convert(tick, int256) * convert(self._since(latest_s), int256)
+
+    back: uint256 = window_s // SLOT_S
+    for attempt: uint256 in range(TRIES):
+        back = min(max(back, 2), cardinality - 1)
+        begin_s: uint256 = 0
+        begin: int256 = 0
+        begin_s, begin, ready = self._observation(pool, (index + cardinality - back) % cardinality)
+        if not ready or back < 2:
+            break
+        age_s: uint256 = self._since(begin_s)
+        if age_s >= window_s and age_s <= window_s + (window_s >> 1):
+            middle_s: uint256 = 0
+            middle: int256 = 0
+            middle_s, middle, ready = self._observation(
+                pool, (index + cardinality - (back >> 1)) % cardinality
+            )
+            return (
+                True,
+                middle - begin,
+                now - middle,
+                convert(age_s - self._since(middle_s), int256),
+                convert(self._since(middle_s), int256),
+            )
+        # Aim at the middle of what is accepted.
+        back = back * (window_s + (window_s >> 2)) // max(age_s, 1)
+    return (False, 0, 0, 0, 0)
+
+
+@internal
+@view
+def _since(second: uint256) -> uint256:
+    return unsafe_sub(block.timestamp, second) & SECONDS_MASK
+
+
+@internal
+@view
+def _asked(pool: address, window_s: uint256) -> (int256, int256, int256, int256):
+    """
+    @return The same figures for two halves of exactly the window, by the pool's own search.
+    """
+    half_s: uint256 = window_s >> 1
+    cumulatives: DynArray[int56, 3] = []
+    ignored: DynArray[uint160, 3] = []
+    cumulatives, ignored = staticcall Pool(pool).observe(
+        [convert(window_s, uint32), convert(half_s, uint32), 0]
+    )
+    begin: int256 = convert(cumulatives[0], int256)
+    middle: int256 = convert(cumulatives[1], int256)
+    end: int256 = convert(cumulatives[2], int256)
+    return (
+        middle - begin,
+        end - middle,
+        convert(window_s - half_s, int256),
+        convert(half_s, int256),
+    )
+
+
+@internal
+@view
+def _observation(pool: address, index: uint256) -> (uint256, int256, bool):
+    """
+    @return Its second, the sum of ticks times seconds up to it, and whether it was ever written.
+    """
+    written_s: uint32 = 0
+    cumulative: int56 = 0
+    ignored: uint160 = 0
+    written: bool = False
+    written_s, cumulative, ignored, written = staticcall Pool(pool).observations(index)
+    return (convert(written_s, uint256), convert(cumulative, int256), written)
