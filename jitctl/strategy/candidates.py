@@ -93,7 +93,7 @@ class _Search:
                 high = middle
         if low >= narrowest:
             most = sizer.max_liquidity(line, low)
-            worth = max(worth, self._add(line, low, sizer.sized(line, low, most, most)))
+            worth = max(worth, self._add(line, low, sizer.sized(line, low, most)))
         if high != upper:
             worth = max(worth, self._add(line, high, sizer.size(line, high)))
         if self.loss_bound and narrowest not in (low, high):

@@ -15,6 +15,7 @@ from jitctl.domain.swap_intent import SwapTx
 from jitctl.domain.values import Address
 from jitctl.strategy.limits import StrategyParams
 from jitctl.strategy.market import MarketView
+from jitctl.strategy.mint_bounds import MintBounds
 from jitctl.strategy.pool_case import PoolCase
 from jitctl.strategy.walk import Walk
 
@@ -71,17 +72,15 @@ def evaluate(
         elif address in busy_pools:
             skips.append(Skip(SkipReason.POOL_BUSY, "", address))
         else:
-            case = PoolCase(
-                view,
-                swap_tx,
-                walk,
-                address,
+            bounds = MintBounds(
+                view.specs[address],
+                view.pools[address],
                 params,
-                next_base_fee_wei,
+                capital,
                 twap_ticks.get(address) if twap_ticks is not None else None,
                 loss_budget_left_wei,
             )
-            plans = case.plans(capital, marks)
+            plans = PoolCase(view, swap_tx, walk, address, params, next_base_fee_wei, bounds).plans(marks)
             if isinstance(plans, Skip):
                 skips.append(plans)
             elif not best or plans[0].net_wei > best[0].net_wei:

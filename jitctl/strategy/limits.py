@@ -55,7 +55,8 @@ class StrategyParams:
                 the fees (`max_tip_share_bps`).
     gas         units of both legs into ticks that exist, and of each tick that our mint initialises.
                 `victim_*` estimate the user's own use, and what crossing a tick fresh from us adds to it.
-    margins     `fee_margin_bps` off the fees demanded at burn, `*_band_ppm` around the sqrt prices planned,
+    margins     `fee_margin_bps` off the fees demanded at burn, `contract_margin_bps` off the contract's
+                bounds on a mint's value (its TWAP moves), `*_band_ppm` around the sqrt prices planned, and
                 `unbundle_risk_bps` of the mint's gas is charged for the case that our leg lands alone.
     sizing      how many ranges go to the exact simulator, how far one of them is refined, and how many
                 alternatives a proposal carries.
@@ -84,6 +85,7 @@ class StrategyParams:
     victim_fresh_tick_down_gas_units: int = 50_000
 
     fee_margin_bps: int = 100
+    contract_margin_bps: int = 50
     mint_band_ppm: int = 0
     burn_band_ppm: int = 50
     unbundle_risk_bps: int = 10
@@ -118,13 +120,6 @@ class StrategyParams:
         held = capital.available.get(token, 0)
         cap = held * self.size_share.numerator // self.size_share.denominator
         return min(cap, self.max_per_token.get(token, cap))
-
-    def notional_cap_wei(self, pool: Address) -> int:
-        """Return the most WETH value that one mint in `pool` may have."""
-        limits = self.pool_limits.get(pool)
-        if limits is None or limits.max_notional_wei is None:
-            return self.max_notional_wei
-        return min(self.max_notional_wei, limits.max_notional_wei)
 
     def tip_share_cap_bps(self, pool: Address) -> int:
         """Return the largest share of the fees that may be tipped in `pool`."""

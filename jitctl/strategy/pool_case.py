@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
 from typing import NamedTuple
 
 from jitctl.amm.jit import JitOutcome, jit_swap
 from jitctl.amm.liquidity_math import liquidity_for_amounts
 from jitctl.amm.revert import PoolReverts
 from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
-from jitctl.domain.plan import Capital, JitPlan, Marks, Skip, SkipReason
+from jitctl.domain.plan import JitPlan, Marks, Skip, SkipReason
 from jitctl.domain.swap_intent import SwapTx
 from jitctl.domain.values import Address
 from jitctl.strategy.candidates import find_candidates
@@ -18,18 +17,17 @@ from jitctl.strategy.flow import Flow
 from jitctl.strategy.inclusion import choose_bid
 from jitctl.strategy.limits import StrategyParams
 from jitctl.strategy.market import MarketView
+from jitctl.strategy.mint_bounds import MintBounds
 from jitctl.strategy.profit import (
     Valuer,
     gas_units,
     mark_valuer,
-    pool_valuer,
     risk_wei,
-    twap_valuer,
     value_wei,
     victim_extra_gas,
     victim_headroom_gas,
 )
-from jitctl.strategy.sizing import Caps, Sized, Sizer, ValueCap
+from jitctl.strategy.sizing import Sized, Sizer
 from jitctl.strategy.walk import Position, Visit, Walk
 
 _MODEL_TOLERANCE = 1e-6
@@ -60,8 +58,7 @@ class PoolCase:
         address: Address,
         params: StrategyParams,
         next_base_fee_wei: int,
-        twap_tick: int | None,
-        loss_budget_left_wei: int | None,
+        bounds: MintBounds,
     ) -> None:
         self.view = view
         self.swap_tx = swap_tx
@@ -71,16 +68,12 @@ class PoolCase:
         self.pool = view.pools[address]
         self.params = params
         self.base_fee_wei = next_base_fee_wei
-        self.twap_tick = twap_tick
-        self.loss_budget_left_wei = loss_budget_left_wei
+        self.bounds = bounds
         self.visits = [visit for visit in walk.visits if visit.pool == address]
-        self.main = self._main_visit()
         self.risk_wei = risk_wei(params, next_base_fee_wei)
-        self.spot = pool_valuer(self.spec, self.pool.sqrt_price_x96)
-        # The contract values fees and mints at the TWAP; the pool's price stands in where we do not know it.
-        self.contract_mark = self.spot if twap_tick is None else twap_valuer(self.spec, twap_tick)
+        self.main = self._main_visit()
 
-    def plans(self, capital: Capital, marks: Marks) -> Skip | list[JitPlan]:
+    def plans(self, marks: Marks) -> Skip | list[JitPlan]:
         """Return the plans worth an attempt, best first, or the reason why there is none."""
         params = self.params
         mark = mark_valuer(self.spec, marks)
@@ -88,13 +81,13 @@ class PoolCase:
             return self._skip(
                 SkipReason.MARK_STALE, f"mark of {self.spec.quote_token.symbol}, {marks.age_s:.0f} s old"
             )
-        refusal = self._contract_refuses()
+        refusal = self.bounds.refusal()
         if refusal:
             return self._skip(SkipReason.NO_CAPITAL, refusal)
         price_in, price_out = self._in_out(float(mark.price0), float(mark.price1))
         flow = self._flow()
         tick_cost_in = params.tick_init_gas_units * self.base_fee_wei / price_in
-        caps = self._caps(capital)
+        caps = self.bounds.caps(self.main.zero_for_one)
         sizer = Sizer(flow, price_out / price_in, caps, tick_cost_in)
         if sizer.informed():
             return self._skip(
@@ -113,11 +106,17 @@ class PoolCase:
         if best_wei * (1.0 + 1e-3) < least_wei:
             return self._skip(SkipReason.UNPROFITABLE, f"about {best_wei:.0f} wei, {least_wei} needed")
         worthy = [one for one in sized if sizer.worth(one) * price_in * (1.0 + 1e-3) >= least_wei]
-        return self._plans(self._simulated(worthy, mark, capital, price_in))
+        return self._plans(self._simulated(worthy, mark, price_in))
 
     def _main_visit(self) -> Visit:
-        """Return the visit that decides where liquidity is wanted: the largest."""
-        return max(self.visits, key=lambda visit: visit.amount_in) if len(self.visits) > 1 else self.visits[0]
+        """Return the visit that decides where liquidity is wanted: the one that brings most value."""
+        if len(self.visits) == 1:
+            return self.visits[0]
+        wei = self.bounds.spot.wei
+        return max(
+            self.visits,
+            key=lambda visit: wei(visit.amount_in, 0) if visit.zero_for_one else wei(0, visit.amount_in),
+        )
 
     def _flow(self) -> Flow:
         main = self.main
@@ -132,58 +131,14 @@ class PoolCase:
     def _in_out(self, of_token0: float, of_token1: float) -> tuple[float, float]:
         return (of_token0, of_token1) if self.main.zero_for_one else (of_token1, of_token0)
 
-    def _token_caps(self, capital: Capital) -> tuple[int, int]:
-        """Return base units of token0 and token1, a unit short for the margin of `amount*_max`."""
-        params, spec = self.params, self.spec
-        return (
-            max(params.token_cap(spec.token0.address, capital) - 1, 0),
-            max(params.token_cap(spec.token1.address, capital) - 1, 0),
-        )
-
-    def _caps(self, capital: Capital) -> Caps:
-        params = self.params
-        amount_in, amount_out = self._in_out(*map(float, self._token_caps(capital)))
-        limits = params.pool_limits.get(self.address)
-        most_wei = float(params.notional_cap_wei(self.address)) * (1.0 - 1e-9)
-        loss_wei = (
-            inf if self.loss_budget_left_wei is None else float(self.loss_budget_left_wei) * (1.0 - 1e-9)
-        )
-        tick = self.pool.tick if self.twap_tick is None else self.twap_tick
-        marks = (self.spot,) if self.twap_tick is None else (self.spot, self.contract_mark)
-        values = [
-            ValueCap(*self._in_out(float(mark.price0), float(mark.price1)), most_wei, loss_wei)
-            for mark in marks
-        ]
-        return Caps(
-            amount_in,
-            amount_out,
-            tuple(values),
-            tick,
-            limits.max_range_ticks if limits is not None else None,
-        )
-
-    def _contract_refuses(self) -> str:
-        limits = self.params.pool_limits.get(self.address)
-        if limits is None or limits.max_spot_ticks is None or self.twap_tick is None:
-            return ""
-        distance = abs(self.pool.tick - self.twap_tick)
-        if distance <= limits.max_spot_ticks:
-            return ""
-        return (
-            f"the spot price is {distance} ticks from the TWAP, the contract allows {limits.max_spot_ticks}"
-        )
-
-    def _simulated(
-        self, sized: Sequence[Sized], mark: Valuer, capital: Capital, price_in: float
-    ) -> list[Simulated]:
+    def _simulated(self, sized: Sequence[Sized], mark: Valuer, price_in: float) -> list[Simulated]:
         """Run the model's best on the exact simulator, refine the winner if need be; best first."""
         params = self.params
-        caps = self._token_caps(capital)
         chosen = list(sized[: params.max_candidates])
         chosen += [one for one in sized[params.max_candidates :] if not one.adds_ticks][:_ZERO_ADD_CANDIDATES]
         exact = []
         for one in chosen:
-            simulated = self._simulate(one, int(one.liquidity), mark, caps)
+            simulated = self._simulate(one, int(one.liquidity), mark)
             if simulated is not None:
                 exact.append((simulated, one))
         if not exact:
@@ -192,13 +147,17 @@ class PoolCase:
         best, model = exact[0]
         expected = model.value_in * price_in
         if abs(best.value_wei - expected) > _MODEL_TOLERANCE * expected:
-            exact[0] = (self._refined(best, model, mark, caps), model)
+            exact[0] = (self._refined(best, model, mark), model)
         return [simulated for simulated, _ in exact]
 
-    def _simulate(self, one: Sized, liquidity: int, mark: Valuer, caps: tuple[int, int]) -> Simulated | None:
+    def _simulate(self, one: Sized, liquidity: int, mark: Valuer) -> Simulated | None:
         lower, upper = one.tick_lower, one.tick_upper
         affordable = liquidity_for_amounts(
-            self.pool.sqrt_price_x96, get_sqrt_ratio_at_tick(lower), get_sqrt_ratio_at_tick(upper), *caps
+            self.pool.sqrt_price_x96,
+            get_sqrt_ratio_at_tick(lower),
+            get_sqrt_ratio_at_tick(upper),
+            self.bounds.cap0,
+            self.bounds.cap1,
         )
         liquidity = min(liquidity, affordable)
         if liquidity < 1:
@@ -223,32 +182,26 @@ class PoolCase:
             outcome = Walk(self.view, self.swap_tx, position).jit
             if outcome is None:
                 return None
+        if not self.bounds.allows(lower, upper, outcome):
+            return None
         value = value_wei(outcome, mark)
         units = gas_units(self.params, one.new_ticks)
         gas = units * self.base_fee_wei
         return Simulated(value - gas, value, gas, units, position, outcome, one.new_ticks)
 
-    def _refined(self, best: Simulated, one: Sized, mark: Valuer, caps: tuple[int, int]) -> Simulated:
+    def _refined(self, best: Simulated, one: Sized, mark: Valuer) -> Simulated:
         """Climb on the exact simulator from the model's size, with steps that shrink when they fail."""
         step = 0.02
         for _ in range(self.params.refine_evaluations // 2):
             moved = False
             for factor in (1.0 + step, 1.0 - step):
-                other = self._simulate(one, int(best.position.liquidity * factor), mark, caps)
-                if (
-                    other is not None
-                    and other.surplus_wei > best.surplus_wei
-                    and self._within_value(one, other)
-                ):
+                other = self._simulate(one, int(best.position.liquidity * factor), mark)
+                if other is not None and other.surplus_wei > best.surplus_wei:
                     best, moved = other, True
                     break
             if not moved:
                 step /= 4
         return best
-
-    def _within_value(self, one: Sized, other: Simulated) -> bool:
-        """The model's size may stand at a value cap; a refined one may only grow where it did not."""
-        return other.position.liquidity <= one.liquidity or one.liquidity < one.most * 0.999
 
     def _plans(self, simulated: Sequence[Simulated]) -> Skip | list[JitPlan]:
         params = self.params
@@ -307,7 +260,9 @@ class PoolCase:
         """Return the plan with its bid; an alternative bids the same share of its surplus as the best."""
         params, outcome, main = self.params, one.outcome, self.main
         min_fees_wei = (
-            self.contract_mark.wei(outcome.fees0, outcome.fees1) * (10_000 - params.fee_margin_bps) // 10_000
+            self.bounds.contract_mark.wei(outcome.fees0, outcome.fees1)
+            * (10_000 - params.fee_margin_bps)
+            // 10_000
         )
         tip_cap_wei = min_fees_wei * params.tip_share_cap_bps(self.address) // 10_000
         surplus = max(one.surplus_wei, 0)

@@ -30,7 +30,7 @@ from typing import NamedTuple
 from jitctl.amm.liquidity_math import max_liquidity_per_tick
 from jitctl.strategy.flow import Flow
 
-_ALMOST = 1.0 - 1e-12
+_ALMOST = 1.0 - 1e-9
 _BEYOND = 1.0 + 1e-9
 
 
@@ -61,8 +61,7 @@ class ValueCap(NamedTuple):
 class Sized(NamedTuple):
     """A range with its size, by the model: `value_in` is the profit before gas, in the input token.
 
-    `new_ticks` counts ticks that the mint initialises, `adds_ticks` those of them that the swap crosses;
-    `most` is the liquidity at which a cap binds.
+    `new_ticks` counts ticks that the mint initialises, `adds_ticks` those of them that the swap crosses.
     """
 
     value_in: float
@@ -71,7 +70,6 @@ class Sized(NamedTuple):
     liquidity: float
     new_ticks: int
     adds_ticks: int
-    most: float
 
 
 class Sizer:
@@ -142,12 +140,12 @@ class Sizer:
         if s_end >= self.at(upper):
             # The kink: a hair more liquidity keeps the price inside, so that our upper tick is not crossed.
             wanted *= _BEYOND
-        return self.sized(line, upper, min(wanted, most), most)
+        return self.sized(line, upper, min(wanted, most))
 
-    def sized(self, line: int, upper: int, liquidity: float, most: float) -> Sized | None:
+    def sized(self, line: int, upper: int, liquidity: float) -> Sized | None:
         """Return what a range gains with a given liquidity, None if it is nothing."""
         if liquidity < 1.0:
-            self.starved = self.starved or most < 1.0
+            self.starved = True
             return None
         entry, b = self.entry(line), self.at(upper)
         s = self._end_with(entry, b, liquidity)
@@ -162,7 +160,7 @@ class Sizer:
         ahead = near <= flow.pool.tick if flow.zero_for_one else near > flow.pool.tick
         adds = (near_new and ahead) + (far_new and s >= b)
         tick_lower, tick_upper = (far, near) if flow.zero_for_one else (near, far)
-        return Sized(value, tick_lower, tick_upper, liquidity, near_new + far_new, adds, most)
+        return Sized(value, tick_lower, tick_upper, liquidity, near_new + far_new, adds)
 
     def max_liquidity(self, line: int, upper: int) -> float:
         """Return the most liquidity that the caps allow in a range."""
