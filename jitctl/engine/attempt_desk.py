@@ -172,8 +172,12 @@ class AttemptDesk:
         notional_wei = value_wei(
             plan.expected_mint0, plan.expected_mint1, attempt.record.weth_is_token0, attempt.record.mark
         )
-        # Plan and check value with different marks, as prices may have been read again in between.
-        if notional_wei > params.notional_cap_wei(plan.pool) * 101 // 100:
+        caps = [params.max_notional_wei]
+        of_pool = params.pool_limits.get(plan.pool)
+        if of_pool is not None and of_pool.max_notional_wei is not None:
+            caps.append(of_pool.max_notional_wei)
+        # The plan was capped at the pool's own price, this is at the external mark: they differ a little.
+        if notional_wei > min(caps) * 102 // 100:
             return False
         return all(
             amount <= min(params.max_per_token.get(token, amount), parts.picture.balances.get(token, 0))

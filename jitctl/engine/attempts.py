@@ -118,6 +118,13 @@ class AttemptRunner:
             self._metrics.happenings.add("ledger_errors")
             self._abandon(attempt, "ledger", error.message)
             raise
+        except Exception as error:
+            # A defect, of ours or of an adapter; the engine pauses. What was sent is followed all the same.
+            if attempt.state in (AttemptState.PLANNED, AttemptState.SIMULATED):
+                self._abandon(attempt, "internal", f"{type(error).__name__}: {error}")
+            else:
+                self._record_sent(attempt, ())
+            raise
 
     async def _simulate(self, attempt: Attempt) -> tuple[str, str]:
         draft = attempt.draft
