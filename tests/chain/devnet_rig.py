@@ -65,7 +65,7 @@ class DevnetRig:
             "nonce": int(await self.nodes.call("eth_getTransactionCount", [account.address, "pending"]), 16),
             "chainId": self.net.manifest.chain_id,
             "type": 2,
-            "maxFeePerGas": 3 * head.base_fee_wei,
+            "maxFeePerGas": 3 * head.base_fee_wei + 10**8,
             "maxPriorityFeePerGas": 10**8,
         }
         fields.update(changes)

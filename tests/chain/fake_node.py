@@ -72,7 +72,8 @@ class FakeNode:
 
     async def notify(self, kind: str, result: Any) -> None:
         for socket, subscription, params in list(self.subscriptions):
-            if params[0] == kind:
+            gone = socket._req is None or socket._req.transport is None or socket._req.transport.is_closing()
+            if params[0] == kind and not gone:
                 await socket.send_str(
                     json.dumps(
                         {

@@ -25,7 +25,10 @@ class Follower:
     def __init__(self, rig: DevnetRig, depth: int = 16) -> None:
         self.rig = rig
         self.feed = BlockFeed(
-            rig.nodes, executor=rig.executor, pools=[spec.address for spec in rig.specs], max_reorg_depth=depth
+            rig.nodes,
+            executor=rig.executor,
+            pools=[spec.address for spec in rig.specs],
+            max_reorg_depth=depth,
         )
         self.book = ChainPoolBook(rig.nodes, max_reorg_depth=depth)
 
@@ -254,7 +257,9 @@ async def test_a_pool_becomes_usable_when_it_is_initialised(rig: DevnetRig):
     async def sent(to: str, data: str) -> None:
         await link.request("anvil_impersonateAccount", deployer)
         await link.request("anvil_setBalance", deployer, hex(10**20))
-        await link.request("eth_sendTransaction", {"from": deployer, "to": to, "data": data, "gas": hex(8_000_000)})
+        await link.request(
+            "eth_sendTransaction", {"from": deployer, "to": to, "data": data, "gas": hex(8_000_000)}
+        )
         await link.request("evm_mine")
 
     await sent(world.factory, factory.call("createPool", base.token0.address, base.token1.address, 500))
