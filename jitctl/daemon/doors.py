@@ -22,6 +22,8 @@ from jitctl.errors import ConfigError, JitError, Refused
 
 SO_PEERGROUPS = 59
 """Linux: the supplementary groups of the peer at connect time; absent from Python's socket module."""
+MAX_CONNECTIONS = 64
+FIRST_REQUEST_S = 10.0
 _NO_LOGIN_UID = 0xFFFFFFFF
 
 
@@ -156,13 +158,32 @@ def _person(pid: int, uid: int) -> str:
 
 
 class PeerProtocol(H11Protocol):
-    """uvicorn's HTTP protocol, with the Unix peer put where the application finds it: `scope["state"]`."""
+    """uvicorn's HTTP protocol, bounded, with the Unix peer where the application finds it: `scope["state"]`.
+
+    A door takes `MAX_CONNECTIONS` at a time, and one that has not asked anything within `FIRST_REQUEST_S`
+    is closed: whoever fills one door leaves the other alone.
+    """
+
+    _opening: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+            return
+        self._opening = self.loop.call_later(FIRST_REQUEST_S, self._expire)
         connection = transport.get_extra_info("socket")
         if connection is not None and connection.family == socket.AF_UNIX:
             try:
                 self.app_state = {**self.app_state, "peer": peer_of(connection)}
             except OSError:
                 transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+        super().connection_lost(exc)
+
+    def _expire(self) -> None:
+        if getattr(self, "cycle", None) is None:
+            self.transport.abort()

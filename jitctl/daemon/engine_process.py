@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,9 @@ async def _run(end: socket.socket, config_dir: Path, mode: Mode) -> int:
         from jitctl.daemon.wiring import assembled
 
         async with assembled(load(config_dir), mode, observer) as engine:
-            return await EngineHost(engine, link).run()
+            host = EngineHost(engine, link)
+            observer.on_move = host.tell
+            return await host.run()
     except LinkClosed:
         return 1
     except JitError as error:
@@ -95,12 +97,16 @@ class LinkObserver:
     """Satisfies `engine.ports.Observer`: what the engine tells becomes log lines of the keeper."""
 
     def __init__(self, link: Link) -> None:
+        self.on_move: Callable[[], None] = lambda: None
         self._link = link
 
     def event(self, name: str, fields: Mapping[str, object]) -> None:
         level = next((level for word, level in _LEVELS.items() if word in name), "info")
         line = LogLine(name, level, time.time(), {camel(key): value for key, value in fields.items()})
         self._link.offer(line)
+        if name in ("engine_state", "crisis_level"):
+            # The keeper answers operators from figures: a move must not wait for the next second.
+            asyncio.get_running_loop().call_soon(self.on_move)
 
 
 class EngineHost:
@@ -111,11 +117,16 @@ class EngineHost:
         self._link = link
         self._answering: set[asyncio.Task[None]] = set()
 
+    def tell(self) -> None:
+        """Send the engine's figures now."""
+        figures = self._engine.figures()
+        self._link.offer(Figures(str(figures["state"]), figures))
+
     async def run(self) -> int:
         """Run until the engine ends (0) or the link does (1)."""
         running = asyncio.create_task(self._engine.run(), name="engine")
         listening = asyncio.create_task(self._listen(), name="link")
-        telling = asyncio.create_task(self._tell(), name="figures")
+        telling = asyncio.create_task(self._keep_telling(), name="figures")
         try:
             await asyncio.wait({running, listening}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -149,23 +160,19 @@ class EngineHost:
         else:
             reply = Reply(command.id, body)
         with contextlib.suppress(LinkClosed):
-            self._link.offer(self._figures())
+            self.tell()
             self._link.send(reply)
 
     async def _finish_answers(self) -> None:
         if self._answering:
             await asyncio.wait(self._answering, timeout=1.0)
-        self._link.offer(self._figures())
+        self.tell()
         await self._link.flush()
 
-    async def _tell(self) -> None:
+    async def _keep_telling(self) -> None:
         while True:
-            self._link.offer(self._figures())
+            self.tell()
             await asyncio.sleep(FIGURES_EVERY_S)
-
-    def _figures(self) -> Figures:
-        figures = self._engine.figures()
-        return Figures(str(figures["state"]), figures)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from jitctl.safety.stopping import pause_now
 
 PAUSE_LIMIT_S = 1.0
 COMMAND_LIMIT_S = 5.0
-STOP_LIMIT_S = 60.0
+STOP_LIMIT_S = 10.0
+READY_LIMIT_S = 60.0
 LIVE_AGE_S = 4.0
 """A ping a second, two seconds each to answer: an older answer than this says nothing about now."""
 FIGURES_STALE_S = 5.0
@@ -71,14 +72,14 @@ class Keeper:
         self._one_action = asyncio.Lock()
         self._started_wall_s = time.time()
         self._started_s = time.monotonic()
-        self._seen = ("", True)
+        self._seen = (False, True)
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the engine -------------------------------------------------------------------------------
 
     async def start_engine(self) -> EngineChild:
         """Exec the engine in the keeper's mode; returns at once, `wait_settled` tells how it went."""
-        self._seen = ("STARTING", True)
+        self._seen = (True, True)
         argv = [*self._engine_argv, "--config-dir", str(self.config.folders.config), "--mode", self.mode]
         self.engine = await EngineChild.spawn(
             argv, mode=self.mode, on_log=self._engine_log, on_change=self._engine_news
@@ -115,16 +116,15 @@ class Keeper:
         engine = self.engine
         if engine is None:
             return
-        state, responsive = self._seen
-        if engine.state != state:
-            level = "info" if engine.alive or engine.ending else "error"
-            extra: dict[str, Any] = {} if engine.alive else {"exitCode": engine.exit_code}
-            self.telemetry.log("engine_state", level=level, before=state, state=engine.state, **extra)
+        alive, answered = self._seen
         answers = engine.responsive is not False
-        if engine.alive and answers != responsive:
+        if alive and not engine.alive:
+            level = "info" if engine.ending else "error"
+            self.telemetry.log("engine_exited", level=level, pid=engine.pid, exitCode=engine.exit_code)
+        elif engine.alive and answers != answered:
             event = "engine_answers" if answers else "engine_silent"
             self.telemetry.log(event, level="info" if answers else "error", state=engine.state)
-        self._seen = (engine.state, answers)
+        self._seen = (engine.alive, answers)
         task = asyncio.create_task(self._notify())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -270,7 +270,8 @@ class Keeper:
     ) -> None:
         fields: dict[str, Any] = {
             "who": caller.person, "uid": caller.uid, "role": caller.role, "door": caller.door, "verb": verb,
-            "why": request.reason, "before": before, "after": self.state(), "outcome": outcome,
+            "why": request.reason, "before": before, "after": self.state(), "mode": self.mode,
+            "outcome": outcome,
         }  # fmt: skip
         self._audit.record(**fields)
         self.telemetry.log(
@@ -342,7 +343,7 @@ class Keeper:
             await self._end_engine("replaced by a production engine", "keeper")
         self.mode = mode
         await self.start_engine()
-        state = await self.wait_settled(60.0)
+        state = await self.wait_settled(READY_LIMIT_S)
         return ActionReply(changed=True, message=f"started in mode {mode}: {state}")
 
     async def _stop(self, request: ActionRequest, caller: Caller) -> ActionReply:

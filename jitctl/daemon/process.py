@@ -12,6 +12,7 @@ import shlex
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -28,17 +29,16 @@ from jitctl.control.schema import ActionRequest, to_wire
 from jitctl.daemon.api import Door, application
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, rights
-from jitctl.daemon.keeper import SIGNAL, Keeper
+from jitctl.daemon.keeper import READY_LIMIT_S, SIGNAL, Keeper
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.errors import JitError, Refused, TimedOut
 from jitctl.safety.durable import create_record
+from jitctl.safety.latch import Latch
 from jitctl.safety.process_identity import ProcessIdentity
 
-READY_LIMIT_S = 60.0
 ENGINE_ARGV = (sys.executable, "-m", "jitctl.daemon.engine_process")
 ENV_ENGINE = "JITCTL_ENGINE_COMMAND"
 """Another program that speaks the link, for the keeper's own tests."""
-MAX_CONNECTIONS = 64
 LOCK_NAME = "keeper.lock"
 
 
@@ -64,6 +64,8 @@ def parse(argv: list[str]) -> Options:
 def main(argv: list[str]) -> int:
     """Keep one bot until it is stopped; returns the exit code."""
     options = parse(argv)
+    # What the daemon writes is for its user and group alone.
+    os.umask(0o027)
     starter = Starter(options.ready_fd)
     try:
         config = load(options.config_dir)
@@ -141,6 +143,10 @@ async def _keep(config: Config, options: Options, starter: Starter) -> int:
         )
         unix = bind_unix(folders.socket, who.operator_gid)
         doors.append(unix)
+        latch = Latch(folders.data)
+        if latch.is_new():
+            # Before anybody can pause or halt: what they write would show as a used, unarmed folder.
+            latch.arm_initial("jitctl start", time.time())
         _write_pid_file(folders.pid_file, options.mode)
         telemetry.log("daemon_started", version=__version__, mode=options.mode, configHash=config.hash)
         servers = [
@@ -236,7 +242,6 @@ def _server(app: Door) -> _Server:
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=3,
         h11_max_incomplete_event_size=16 << 10,

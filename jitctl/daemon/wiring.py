@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -35,7 +34,6 @@ from jitctl.execution.simulate import NodeSimulator
 from jitctl.execution.tracer import NodeTracer
 from jitctl.ledger.journal import Journal
 from jitctl.ledger.store import LedgerStore
-from jitctl.safety.latch import Latch
 from jitctl.safety.signer_lock import SignerLock
 
 LEDGER_NAME = "ledger.db"
@@ -72,7 +70,7 @@ async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIter
                 "mode production needs at least one relay", hint="add [[relays]] to jitctl.toml"
             )
         keys = await asyncio.to_thread(load_keys, config)
-        chain_id, data = config.main.chain.chain_id, config.folders.data
+        chain_id = config.main.chain.chain_id
         about = f"{mode} engine of {config.folders.config}"
         lock = SignerLock.acquire(chain_id, keys.wallet.addresses, about)
         open_things.callback(lock.release)
@@ -83,10 +81,7 @@ async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIter
         reader = ChainReader(nodes, executor=executor)
         await probe_node(nodes, await reader.head())
 
-        latch = Latch(data)
-        if latch.is_new():
-            latch.arm_initial("jitctl start", time.time())
-        ledger = LedgerStore(data / LEDGER_NAME)
+        ledger = LedgerStore(config.folders.data / LEDGER_NAME)
         open_things.callback(ledger.close)
         relays = HttpRelays(_relays(config, keys))
         open_things.push_async_callback(relays.close)

@@ -23,7 +23,7 @@ def daily_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("attempts", f"{summary['totalAttempts']}, {summary['successfulAttempts']} landed"),
         ("success rate", "nothing was sent" if rate is None else f"{rate:.1%}"),
         ("profit", _dollars(summary["totalProfitUsd"])),
-        ("average profit", _dollars(summary["averageProfitUsd"])),
+        ("average profit", _dollars(summary["averageProfitUsd"]) if summary["successfulAttempts"] else ""),
         ("best pool", summary["topPerformingPool"] or "none"),
         ("net", ether(summary["netWei"])),
         ("fees", ether(summary["feesWei"])),

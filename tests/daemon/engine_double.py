@@ -30,8 +30,6 @@ class Double:
         self.link = link
         self.words = words
         self.latch = Latch(data)
-        if self.latch.is_new():
-            self.latch.arm_initial("double", time.time())
         self.barrier = SubmitBarrier(data)
         self.barrier.register_signer(ProcessIdentity.current())
         self.state = "STARTING"

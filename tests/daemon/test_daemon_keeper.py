@@ -6,8 +6,10 @@ import http.client
 import json
 import os
 import signal
+import socket
 import stat
 import time
+from pathlib import Path
 
 import pytest
 from installation import eventually, running_keeper, write_config
@@ -277,6 +279,19 @@ def test_configuration_that_is_wrong_ends_the_start(tmp_path):
         assert error["code"] == "config_invalid"
         assert "strategy.toml:2:1: JC101" in error["message"]
         assert keeper.process.wait(10) == 4
+
+
+def test_crowd_at_the_tcp_door_leaves_the_socket_free(keeper):
+    host, port = keeper.http.removeprefix("http://").split(":")
+    crowd = [socket.create_connection((host, int(port))) for _ in range(300)]
+    try:
+        assert keeper.client(timeout_s=3).call("pause")["changed"] is True
+        descriptors = len(list(Path(f"/proc/{keeper.process.pid}/fd").iterdir()))
+        assert descriptors < 150
+    finally:
+        for each in crowd:
+            each.close()
+    eventually(lambda: http_get(keeper, "/health")[0] == 200, "the door is free again")
 
 
 def test_port_that_is_taken_is_named_with_its_owner(tmp_path, keeper):

@@ -1,0 +1,102 @@
+"""The daemon with its real engine on a real chain: started, paused, crashed, hung, orphaned, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+
+from installation import eventually
+
+from jitctl.control.client import Client
+from jitctl.devnet.network import Devnet
+from jitctl.safety.latch import Latch
+from jitctl.safety.process_identity import ProcessIdentity
+
+
+async def jitctl(net, *words, code=0):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "jitctl", "--config-dir", str(net.folder / "config"), *words, "-o", "json",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        # Devnets of one seed share their keys: other tests on this machine are not our business.
+        env={**os.environ, "JITCTL_LOCK_DIR": str(net.folder / "locks")},
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode == code, (words, err.decode())
+    return json.loads(out if code == 0 else err)
+
+
+async def until(condition, what):
+    return await asyncio.to_thread(eventually, condition, what)
+
+
+async def test_a_daemon_life_on_a_devnet(tmp_path):
+    async with Devnet(tmp_path, slot_seconds=1.0) as net:
+        try:
+            await live(net)
+        finally:
+            for name in ("keeper_pid", "engine_pid"):
+                pid = getattr(net, name, 0)
+                if pid and ProcessIdentity.of(pid) is not None:
+                    os.kill(pid, signal.SIGKILL)
+
+
+async def live(net):
+    started = await jitctl(net, "start", "--mode", "test")
+    assert (started["state"], started["mode"], started["tradingReady"]) == ("RUNNING", "test", True)
+    net.keeper_pid, net.engine_pid = started["keeperPid"], started["engine"]["pid"]
+    client = Client(net.folder / "run" / "jitctl.sock")
+
+    def status():
+        return client.call("status")
+
+    seen = status()["headNumber"]
+    await until(lambda: status()["headNumber"] > seen, "the head moves")
+    assert (await jitctl(net, "pause", "--reason", "r"))["state"] == "PAUSED"
+    assert (await jitctl(net, "resume"))["state"] == "RUNNING"
+    summary = await jitctl(net, "daily-summary")
+    assert summary["totalAttempts"] == 0
+
+    # A second daemon with the same key, from another folder, is kept out by the signer lock.
+    other = net.folder / "other"
+    (other / "config").mkdir(parents=True)
+    for file in (net.folder / "config").iterdir():
+        (other / "config" / file.name).write_text(file.read_text().replace('"keys/', f'"{net.folder}/keys/'))
+    argv = ("--config-dir", str(other / "config"), "start", "--mode", "test")
+    assert "already in use" in (await jitctl(net, *argv, code=9))["error"]["message"]
+
+    switched = await jitctl(net, "start", "--mode", "production", "--yes", "--reason", "go")
+    assert (switched["mode"], switched["keeperPid"]) == ("production", net.keeper_pid)
+    net.engine_pid = switched["engine"]["pid"]
+
+    # A crash is seen, and the engine comes back paused.
+    os.kill(net.engine_pid, signal.SIGKILL)
+    await until(lambda: status()["state"] == "STOPPED", "the crash is seen")
+    back = await jitctl(net, "start", "--mode", "production", "--yes")
+    net.engine_pid = back["engine"]["pid"]
+    assert back["state"] == "PAUSED"
+    assert (await jitctl(net, "resume", "--yes"))["state"] == "RUNNING"
+
+    # A stopped process cannot be asked; the pause holds all the same.
+    os.kill(net.engine_pid, signal.SIGSTOP)
+    paused = await jitctl(net, "pause", "--reason", "silent")
+    assert Latch(net.folder / "data").paused()
+    assert "does not answer" in paused["message"]
+    os.kill(net.engine_pid, signal.SIGCONT)
+    await until(lambda: status()["state"] == "PAUSED", "the engine heeds the flag")
+
+    # Without its keeper the engine ends.
+    os.kill(net.keeper_pid, signal.SIGKILL)
+    await until(lambda: ProcessIdentity.of(net.engine_pid) is None, "the engine ends")
+    again = await jitctl(net, "start", "--mode", "test")
+    net.keeper_pid, net.engine_pid = again["keeperPid"], again["engine"]["pid"]
+    assert again["state"] == "PAUSED"
+    assert (await jitctl(net, "stop"))["state"] == "STOPPED"
+    assert ProcessIdentity.of(net.keeper_pid) is None
+    assert ProcessIdentity.of(net.engine_pid) is None
+    after = await jitctl(net, "start", "--mode", "test")
+    net.keeper_pid, net.engine_pid = after["keeperPid"], after["engine"]["pid"]
+    assert after["state"] == "PAUSED"
+    await jitctl(net, "stop")
