@@ -168,6 +168,8 @@ class Sizer:
         a, b = self.at(line), self.at(upper)
         start = flow.start
         low = a if a > start else start
+        if b <= low:
+            return 0.0
         out_each = (b - low) / (b * low)
         most = min(caps.amount_out / out_each, self._max_liquidity)
         in_each = 0.0
