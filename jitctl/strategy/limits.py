@@ -81,8 +81,8 @@ class StrategyParams:
     victim_base_gas_units: int = 60_000
     victim_hop_gas_units: int = 75_000
     victim_tick_gas_units: int = 26_000
-    victim_fresh_tick_up_gas_units: int = 90_000
-    victim_fresh_tick_down_gas_units: int = 50_000
+    victim_fresh_tick_up_gas_units: int = 50_000
+    victim_fresh_tick_down_gas_units: int = 15_000
 
     fee_margin_bps: int = 100
     contract_margin_bps: int = 50

@@ -87,7 +87,8 @@ def victim_extra_gas(
 ) -> int:
     """Return what our position adds to the user's gas, less that of ticks which are not reached any more.
 
-    Crossing a fresh tick upwards writes its zero "outside" words for the first time, downwards it does not.
+    Crossing a fresh tick upwards writes its zero "outside" words for the first time (48k gas a tick on the
+    published contract); downwards it clears them again, which costs little and is partly refunded.
     """
     fresh = params.victim_fresh_tick_down_gas_units if zero_for_one else params.victim_fresh_tick_up_gas_units
     return adds_ticks * fresh + (crossed_with - adds_ticks - crossed_without) * params.victim_tick_gas_units
