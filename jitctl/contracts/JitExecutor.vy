@@ -27,7 +27,7 @@
         (1) Inside one block the TWAP cannot be moved: the pool closes its record with the price that the
         block began with. (2) A price left false at the end of one block counts for one block's seconds:
         `twapWindowS` dilutes it, and while it touches one half of the window only, it can have moved the
-        TWAP by maxSpotTicks at most (`pool_twap.vy`). (3) A price held false against all arbitrage in both
+        TWAP by 1.5 maxSpotTicks at most (`pool_twap.vy`). (3) A price held false against all arbitrage in both
         halves of the window passes for the market, here as everywhere. Then the loss at the true price is
         bounded by the capital in this contract times the error, not by the budget. So: deep pools only, a
         window of 30 minutes or more, maxSpotTicks as small as the market allows, and no more capital here

@@ -5,12 +5,14 @@
     only if no part of the window disagrees with the rest.
 
     A pool writes one observation a block, before the block's first change of tick, with the tick that the
-    block began with. So nothing done inside a block changes what is read in it; a price that is false only
-    across the end of a block counts for that block's seconds; and since the window is cut in two, what
-    happened in one part of it can move the mean by `max_shift` ticks at most:
-    with a and b seconds in the two parts and E and L their means, s = |E - L| * max(a, b) / (a + b) is
-    the least that the mean can have been moved by a change of one part alone, and s <= max_shift is asked.
-    After an honest step of the market that passes the test of the spot's distance, this passes too.
+    block began with. So nothing done inside a block changes what is read in it; and a price that is false
+    only across the end of a block counts for that block's seconds.
+
+    The window is cut in two, near its middle (a and b seconds, b / a within 2 / 3 and 3 / 2, with means E
+    and L), and s = |E - L| * min(a, b) / (a + b) must be max_shift at most. What happens in one part alone
+    and moves the mean by m makes s >= 2 / 3 m: so it can have moved the mean by 3 / 2 max_shift at most.
+    An honest market that made one step of k ticks t seconds ago has s <= k (a + b - t) / (a + b), which is
+    how far the price is from the mean: so it passes whenever the price is within max_shift of the mean.
 
 @dev `observe` of the pool searches by halves: 30,000 gas a point. Observations are about evenly spaced in a
     busy pool, so the one wanted is found by proportion, mostly at the first try, for 3,000. A pool too quiet
@@ -46,7 +48,7 @@ def mean_tick(
         early, late, early_s, late_s = self._asked(pool, window_s)
     span_s: int256 = early_s + late_s
     apart: int256 = abs(early * late_s - late * early_s)
-    assert apart * max(early_s, late_s) <= max_shift * span_s * early_s * late_s, "twap unsteady"
+    assert apart * min(early_s, late_s) <= max_shift * span_s * early_s * late_s, "twap unsteady"
 
     cumulative: int256 = early + late
     mean: int256 = cumulative // span_s
@@ -71,31 +73,52 @@ def _by_proportion(
     latest_s, latest, ready = self._observation(pool, index)
     now: int256 = latest + convert(tick, int256) * convert(self._since(latest_s), int256)
 
-    back: uint256 = window_s // SLOT_S
+    found: bool = False
+    back: uint256 = 0
+    age_s: uint256 = 0
+    begin: int256 = 0
+    found, back, age_s, begin = self._aged(
+        pool, index, cardinality, window_s // SLOT_S, window_s, window_s + (window_s >> 1)
+    )
+    if not found:
+        return (False, 0, 0, 0, 0)
+    middle_back: uint256 = 0
+    middle_age_s: uint256 = 0
+    middle: int256 = 0
+    found, middle_back, middle_age_s, middle = self._aged(
+        pool, index, cardinality, back >> 1, age_s * 2 // 5 + 1, age_s * 3 // 5
+    )
+    return (
+        found,
+        middle - begin,
+        now - middle,
+        convert(age_s - middle_age_s, int256),
+        convert(middle_age_s, int256),
+    )
+
+
+@internal
+@view
+def _aged(
+    pool: address, index: uint256, cardinality: uint256, first_guess: uint256, min_s: uint256, max_s: uint256
+) -> (bool, uint256, uint256, int256):
+    """
+    @return Whether an observation of an age between the two was found; how many back; its age; its sum.
+    """
+    back: uint256 = first_guess
     for attempt: uint256 in range(TRIES):
-        back = min(max(back, 2), cardinality - 1)
-        begin_s: uint256 = 0
-        begin: int256 = 0
-        begin_s, begin, ready = self._observation(pool, (index + cardinality - back) % cardinality)
-        if not ready or back < 2:
+        back = min(max(back, 1), cardinality - 1)
+        written_s: uint256 = 0
+        cumulative: int256 = 0
+        ready: bool = False
+        written_s, cumulative, ready = self._observation(pool, (index + cardinality - back) % cardinality)
+        if not ready:
             break
-        age_s: uint256 = self._since(begin_s)
-        if age_s >= window_s and age_s <= window_s + (window_s >> 1):
-            middle_s: uint256 = 0
-            middle: int256 = 0
-            middle_s, middle, ready = self._observation(
-                pool, (index + cardinality - (back >> 1)) % cardinality
-            )
-            return (
-                True,
-                middle - begin,
-                now - middle,
-                convert(age_s - self._since(middle_s), int256),
-                convert(self._since(middle_s), int256),
-            )
-        # Aim at the middle of what is accepted.
-        back = back * (window_s + (window_s >> 2)) // max(age_s, 1)
-    return (False, 0, 0, 0, 0)
+        age_s: uint256 = self._since(written_s)
+        if age_s >= min_s and age_s <= max_s:
+            return (True, back, age_s, cumulative)
+        back = back * (min_s + max_s) // (2 * max(age_s, 1))
+    return (False, 0, 0, 0)
 
 
 @internal

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 ETH = 10**18
 ANY_MIN, ANY_MAX = 0, 2**160 - 1
 SLOT_S = 12
-TX_GAS = 16_000_000
+TX_GAS = 30_000_000
 
 OWNER = Address("0x" + "a0" * 20)
 GUARDIAN = Address("0x" + "a1" * 20)
