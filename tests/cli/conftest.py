@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +12,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "daemon"))
-from installation import environment, running_keeper
+from installation import environment, running_keeper, write_config
 
 
 @pytest.fixture
@@ -35,3 +38,13 @@ def jitctl(tmp_path):
         )
 
     return run
+
+
+@pytest.fixture
+def installed(tmp_path, jitctl):
+    write_config(tmp_path)
+    yield tmp_path
+    jitctl("stop")
+    record = tmp_path / "run" / "jitctl.pid"
+    if record.exists():
+        os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
