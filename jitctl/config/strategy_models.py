@@ -32,7 +32,7 @@ class GasConfig(Model):
 
     mint_gas: GasUnits = 230_000
     tick_init_gas: GasUnits = 85_000
-    burn_gas: GasUnits = 140_000
+    burn_gas: GasUnits = 195_000
     victim_base_gas: GasUnits = 60_000
     victim_hop_gas: GasUnits = 75_000
     victim_tick_gas: GasUnits = 26_000

@@ -75,4 +75,4 @@ class EngineSettings:
     sync_timeout_s: float = 60.0
     resume_after_crash: bool = False
     head_stale_s: float = 120.0
-    gas_limit_margin_bps: int = 12_500
+    gas_limit_margin_bps: int = 16_000
