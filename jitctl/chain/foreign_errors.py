@@ -56,11 +56,18 @@ def as_jit_error(error: BaseException, *, node: str, doing: str) -> JitError:
         return TimedOut(
             f"node {node}: no answer in time while {doing}", hint="check the node's load and the network"
         )
-    detail = redact(str(error))
+    detail = _text(error)
     return NodeError(
         f"node {node}: {name} while {doing}" + (f": {detail}" if detail else ""),
         hint="check that the node runs and that its URL is right",
     )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return redact(str(error))
+    except Exception:  # a library's own __str__ may fail, and must not hide what happened
+        return ""
 
 
 def redact(text: str) -> str:

@@ -121,18 +121,22 @@ def _read_private(path: Path, max_bytes: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint="check the path in [wallet]") from None
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - it is the descriptor that was checked
-        info = os.fstat(descriptor)
-        if not stat.S_ISREG(info.st_mode):
-            raise ConfigError(f"{path}: not a regular file")
-        if info.st_mode & 0o077:
-            raise Refused(
-                f"{path}: others may read it (mode {stat.S_IMODE(info.st_mode):04o})",
-                hint=f"chmod 600 {path}",
-            )
-        if info.st_uid not in (os.geteuid(), 0):
-            raise Refused(f"{path}: it belongs to uid {info.st_uid}", hint=f"chown it to uid {os.geteuid()}")
-        content = file.read(max_bytes + 1)
+    try:
+        _check_private(path, os.fstat(descriptor))
+        content = os.read(descriptor, max_bytes + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > max_bytes:
         raise ConfigError(f"{path}: larger than {max_bytes} bytes")
     return content
+
+
+def _check_private(path: Path, info: os.stat_result) -> None:
+    if not stat.S_ISREG(info.st_mode):
+        raise ConfigError(f"{path}: not a regular file")
+    if info.st_mode & 0o077:
+        raise Refused(
+            f"{path}: others may read it (mode {stat.S_IMODE(info.st_mode):04o})", hint=f"chmod 600 {path}"
+        )
+    if info.st_uid not in (os.geteuid(), 0):
+        raise Refused(f"{path}: it belongs to uid {info.st_uid}", hint=f"chown it to uid {os.geteuid()}")
