@@ -7,10 +7,13 @@ nothing is signed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from jitctl.domain.chain import Head
 from jitctl.domain.engine_state import CrisisLevel, EngineEvent, EngineState, IllegalMove
+from jitctl.domain.values import Address, PoolSpec
 from jitctl.engine.events import Asked
 from jitctl.engine.halting import Halting
 from jitctl.engine.parts import Parts
@@ -172,17 +175,18 @@ class Commands:
         params, pools = asked.args["params"], tuple(asked.args["pools"])
         same_pools = {spec.address: spec for spec in pools} == parts.picture.specs
         if not same_pools and parts.picture.head is not None:
-            before = tuple(parts.picture.specs.values())
-            load = parts.ports.pool_book.load
             try:
-                await within(
+                parts.picture.balances = await within(
                     parts.ports.clock,
-                    parts.settings.sync_timeout_s,
+                    parts.settings.read_timeout_s,
                     "loading the pools",
-                    load(pools, parts.picture.head),
+                    self._load(pools, parts.picture.head),
                 )
             except JitError as error:
-                await load(before, parts.picture.head)
+                before = tuple(parts.picture.specs.values())
+                with contextlib.suppress(JitError):
+                    # What cannot be read now is read again with the next block.
+                    await parts.ports.pool_book.load(before, parts.picture.head)
                 raise Refused(
                     f"not reloaded: {error.message}", hint="the old configuration goes on; check the node"
                 ) from error
@@ -190,6 +194,10 @@ class Commands:
         told = {"generation": parts.picture.generation, "pools": len(pools), "who": asked.who}
         parts.ports.ledger.record("reload", told, parts.ports.clock.wall_s())
         return self._body(f"generation {parts.picture.generation}", changed=True)
+
+    async def _load(self, pools: Sequence[PoolSpec], head: Head) -> Mapping[Address, int]:
+        await self._parts.ports.pool_book.load(pools, head)
+        return await self._reads.balances_at(head, pools)
 
     def _body(self, message: str, *, changed: bool) -> Body:
         parts = self._parts

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from jitctl.domain.chain import Head
-from jitctl.domain.values import Address
+from jitctl.domain.values import Address, PoolSpec
 from jitctl.engine.attempts import Attempt
 from jitctl.engine.events import (
     BalancesRead,
@@ -51,12 +51,10 @@ class Reads:
         """Read what a mined close came to."""
         return self._parts.background.start(f"read:close:{pool}", lambda: self._close(pool))
 
-    async def balances_at(self, head: Head) -> dict[Address, int]:
-        """Return the executor's balance of every token of a watched pool. Raises `JitError`."""
+    async def balances_at(self, head: Head, pools: Sequence[PoolSpec]) -> dict[Address, int]:
+        """Return the executor's balance of every token of the given pools. Raises `JitError`."""
         parts = self._parts
-        tokens = sorted(
-            {token.address for spec in parts.picture.specs.values() for token in (spec.token0, spec.token1)}
-        )
+        tokens = sorted({token.address for spec in pools for token in (spec.token0, spec.token1)})
         chain, executor = parts.ports.chain, parts.settings.executor
         amounts = await asyncio.gather(*(chain.token_balance(token, executor, head.hash) for token in tokens))
         return dict(zip(tokens, amounts, strict=True))
@@ -70,7 +68,7 @@ class Reads:
         return tuple(pool for pool, count in zip(pools, counts, strict=True) if count)
 
     async def _balances(self, head: Head) -> Note | None:
-        available = await self._try(self.balances_at(head))
+        available = await self._try(self.balances_at(head, tuple(self._parts.picture.specs.values())))
         if available is not None:
             return BalancesRead(available)
         return None

@@ -76,7 +76,7 @@ class Reconciler:
             head=head,
             nonces=dict(zip(operators, nonces, strict=True)),
             outcomes=outcomes,
-            available=await self._reads.balances_at(head),
+            available=await self._reads.balances_at(head, specs),
             open_pools=await self._reads.open_pools_at(head, sorted(parts.picture.specs)),
         )
 

@@ -1,0 +1,315 @@
+"""The operator's verbs against a running engine: barriers, repeats, refusals, files moved from outside."""
+
+import asyncio
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from engine_world import DAI, POOL, SPEC, SPEC_2, USDC, World, a_swap, account, settle
+
+from jitctl.domain.attempt_state import AttemptState
+from jitctl.domain.chain import ChainMoved
+from jitctl.domain.engine_state import EngineState
+from jitctl.errors import CannotDetermine, NodeError, PositionsOpen, Refused, TimedOut, UsageError
+from jitctl.safety.barrier import SubmitBarrier
+from jitctl.strategy.limits import StrategyParams
+
+
+async def test_pause_and_resume_say_what_they_changed(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    paused = await world.command("pause", "lunch")
+    assert (paused["message"], paused["changed"], paused["state"]) == ("paused", True, "PAUSED")
+    assert (paused["who"], paused["reason"]) == ("ann", "lunch")
+    assert world.latch.paused()
+    again = await world.command("pause", "dinner")
+    assert (again["message"], again["changed"], again["reason"]) == ("already paused", False, "lunch")
+    await world.pend(a_swap())
+    assert not world.simulator.drafts
+    assert world.count("skips", "not_running") == 1
+    resumed = await world.command("resume")
+    assert (resumed["message"], resumed["changed"]) == ("running", True)
+    assert not world.latch.paused()
+    assert (await world.command("resume"))["message"] == "already running"
+    # What was wanted meanwhile is planned with the next head.
+    await world.mine()
+    assert len(world.relays.submitted) == 1
+    record = world.ledger.engine()
+    assert record is not None
+    assert (record.state, record.who) == (EngineState.RUNNING, "ann")
+    await world.stop()
+
+
+async def test_pause_waits_for_a_submission_under_way_and_names_it(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+
+    async def take_a_while(bundle: object) -> None:
+        await world.clock.sleep(0.2)
+
+    world.relays.before = take_a_while
+    await world.pend(a_swap())
+    pausing = asyncio.create_task(world.engine.command("pause", who="ann"))
+    await world.clock.advance(0.19)
+    assert not pausing.done()
+    assert world.engine.state == "PAUSED"
+    await world.clock.advance(0.02)
+    body = await pausing
+    assert (body["outstandingBundles"], body["lastTargetBlock"]) == (1, 101)
+    await world.mine(world.relays.submitted[0])
+    assert (await world.command("pause"))["outstandingBundles"] == 0
+    (attempt,) = await world.written()
+    assert attempt.state is AttemptState.INCLUDED
+    await world.stop()
+
+
+async def test_a_submission_that_hangs_is_cut_off_at_its_limit(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+
+    async def hang(bundle: object) -> None:
+        await world.clock.sleep(1000)
+
+    world.relays.before = hang
+    await world.pend(a_swap())
+    began = world.clock.now_ns
+    await world.command("pause")
+    assert 0.49e9 < world.clock.now_ns - began < 0.61e9
+    (attempt,) = await world.written()
+    assert attempt.state is AttemptState.SUBMITTED
+    await world.stop()
+
+
+async def test_pause_stops_an_attempt_that_is_still_simulating(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+
+    async def slowly(draft: object) -> None:
+        await world.clock.sleep(0.1)
+
+    world.simulator.before = slowly
+    await world.pend(a_swap())
+    await world.command("pause")
+    await world.clock.advance(0.2)
+    assert not world.relays.submitted
+    (attempt,) = await world.written()
+    assert attempt.reason == "paused"
+    await world.stop()
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_nothing_is_submitted_after_the_answer_to_pause(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    world = await World(tmp_path).start()
+
+    async def pause_somewhere(_: object) -> None:
+        await world.clock.sleep(rng.random() * 0.05)
+
+    world.simulator.before = world.relays.before = pause_somewhere
+    await world.pend(a_swap())
+    await world.clock.advance(rng.random() * 0.08)
+    await world.command("pause")
+    before = len(world.relays.submitted)
+    await world.pend(a_swap(nonce=6), a_swap(nonce=7, sender=account(9)))
+    await world.mine()
+    await world.clock.advance(1)
+    assert len(world.relays.submitted) == before
+    await world.stop()
+
+
+async def test_stop_answers_then_ends_and_refuses_what_comes_later(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.pend(a_swap())
+    body = await world.command("stop", "night")
+    assert (body["message"], body["state"], body["outstandingBundles"]) == ("stopped", "STOPPED", 1)
+    assert world.task is not None
+    await world.task
+    with pytest.raises(Refused, match="has stopped"):
+        await world.engine.command("ping", who="ann")
+    record = world.ledger.engine()
+    assert record is not None
+    assert (record.state, record.who, record.why) == (EngineState.STOPPED, "ann", "night")
+    lines = (world.data_dir / "jit_bot.jsonl").read_text().splitlines()
+    assert len(lines) == world.ledger.last_seq()
+
+
+async def test_emergency_stop_halts_cancels_and_only_clear_halt_leads_out(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.pend(a_swap())
+    body = await world.command("emergency-stop", "odd")
+    assert (body["message"], body["changed"], body["state"]) == ("halted", True, "HALTED")
+    assert not world.latch.armed()
+    assert world.relays.cancelled == [world.relays.submitted[0].uuid]
+    assert (await world.command("emergency-stop"))["message"] == "already halted"
+    assert (await world.command("pause"))["message"].startswith("halted already")
+    with pytest.raises(Refused, match="halted"):
+        await world.command("resume")
+    with pytest.raises(UsageError):
+        await world.command("clear-halt", "")
+    world.chain.open = {POOL}
+    with pytest.raises(PositionsOpen, match=POOL):
+        await world.command("clear-halt")
+    world.chain.open = set()
+    world.chain.failure = NodeError("down")
+    with pytest.raises(CannotDetermine, match="down"):
+        await world.command("clear-halt")
+    world.chain.failure = None
+    assert not world.latch.armed()
+    body = await world.command("clear-halt", "checked")
+    assert (body["state"], body["changed"]) == ("PAUSED", True)
+    assert world.latch.armed()
+    assert world.latch.paused()
+    assert (await world.command("clear-halt"))["changed"] is False
+    assert (await world.command("resume"))["state"] == "RUNNING"
+    await world.stop()
+
+
+@pytest.mark.parametrize("what", ["halt", "pause", "lose"])
+async def test_files_moved_by_another_process_are_heeded(tmp_path: Path, what: str) -> None:
+    world = await World(tmp_path).start()
+    if what == "halt":
+        world.latch.halt("bob", "by hand", 1.0)
+    elif what == "pause":
+        world.latch.pause("bob", "by hand", 1.0)
+    else:
+        (world.data_dir / "ARMED").unlink()
+    # At once, under the barrier ...
+    await world.pend(a_swap())
+    (attempt,) = await world.written()
+    assert attempt.reason == ("paused" if what == "pause" else "not_armed")
+    assert not world.relays.submitted
+    # ... and as the state within a second.
+    assert world.engine.state == ("PAUSED" if what == "pause" else "HALTED")
+    if what != "lose":
+        assert world.engine.figures()["who"] == "bob"
+    await world.stop()
+
+
+async def test_the_barrier_held_by_another_keeps_everything_in(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    held = SubmitBarrier(world.data_dir).try_exclusive()
+    assert held is not None
+    await world.pend(a_swap())
+    await world.clock.advance(0.1)
+    assert not world.signer.signed
+    with pytest.raises(TimedOut, match="another process"):
+        await world.command("pause")
+    assert world.engine.state == "PAUSED"
+    held.release()
+    assert (await world.command("pause"))["message"] == "already paused"
+    (attempt,) = await world.written()
+    assert attempt.reason == "barrier_timeout"
+    await world.stop()
+
+
+async def test_crisis_levels_tighten_floor_and_size_and_stop_attempts(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    body = await world.command("crisis-mode", level="low")
+    assert (body["crisisLevel"], body["changed"]) == ("low", True)
+    assert (await world.command("crisis-mode", level="low"))["changed"] is False
+    await world.pend(a_swap())
+    plan = world.simulator.drafts[0].plan
+    assert max(plan.amount0_max, plan.amount1_max * 10**18 // (2000 * 10**6)) <= 10 * 10**18 * 102 // 100
+    await world.command("crisis-mode", level="high")
+    await world.pend(a_swap(nonce=6, sender=account(9)))
+    await world.mine()
+    assert len(world.relays.submitted) == 1
+    with pytest.raises(UsageError, match="no crisis level"):
+        await world.command("crisis-mode", level="panic")
+    await world.command("crisis-mode", level="off")
+    await world.mine()
+    assert len(world.relays.submitted) == 2
+    await world.kill()
+    # It survives the end of the process.
+    again = await World(tmp_path, chain=world.chain).start()
+    assert again.engine.figures()["crisisLevel"] == "off"
+    await again.command("crisis-mode", level="critical")
+    await again.kill()
+    last = await World(tmp_path, chain=world.chain).start()
+    assert last.engine.figures()["crisisLevel"] == "critical"
+    await last.stop()
+
+
+async def test_tightening_during_the_simulation_counts_under_the_barrier(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+
+    async def slowly(draft: object) -> None:
+        await world.clock.sleep(0.1)
+
+    world.simulator.before = slowly
+    await world.pend(a_swap())
+    await world.command("crisis-mode", level="high")
+    await world.clock.advance(0.2)
+    (attempt,) = await world.written()
+    assert attempt.reason == "limits"
+    await world.stop()
+
+
+async def test_reload_takes_over_both_or_neither(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.pend(a_swap(token_out=DAI))
+    assert world.count("skips", "unwatched_pool") == 1
+    world.pools.failure = NodeError("down")
+    with pytest.raises(Refused, match="down"):
+        await world.command("reload", params=StrategyParams(), pools=[SPEC, SPEC_2])
+    assert world.engine.figures()["generation"] == 1
+    world.pools.failure = None
+    body = await world.command("reload", params=StrategyParams(), pools=[SPEC, SPEC_2])
+    assert body["generation"] == 2
+    await world.pend(a_swap(token_out=DAI, nonce=6))
+    assert len(world.relays.submitted) == 1
+    dear = replace(StrategyParams(), min_profit_wei=10**20)
+    await world.command("reload", params=dear, pools=[SPEC])
+    await world.pend(a_swap(sender=account(9)))
+    assert len(world.relays.submitted) == 1
+    assert [pool["name"] for pool in (await world.command("pool-status"))["pools"]] == [SPEC.name]  # type: ignore[attr-defined]
+    await world.stop()
+
+
+async def test_reads_answer_and_unknown_verbs_do_not(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    assert (await world.command("ping"))["message"] == "pong"
+    status = await world.command("status")
+    assert status["state"] == "RUNNING"
+    assert status["tradingReady"] is True
+    assert status["balances"] == {
+        key: str(world.chain.balances[key]) for key in (world.specs[0].weth.address, USDC)
+    }
+    with pytest.raises(UsageError, match="dance"):
+        await world.command("dance")
+    await world.stop()
+
+
+async def test_commands_before_the_first_block(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await world.boot()
+    assert (await world.command("ping"))["state"] == "SYNCING"
+    with pytest.raises(Refused):
+        await world.command("resume")
+    with pytest.raises(CannotDetermine):
+        await world.command("emergency-stop")
+        await world.command("clear-halt")
+    await world.stop()
+
+
+async def test_pause_while_syncing_comes_up_paused(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await world.boot()
+    assert (await world.command("pause"))["changed"] is True
+    world.emit(ChainMoved((world.chain.blocks[-1],), resynced=True))
+    await settle()
+    assert world.engine.state == "PAUSED"
+    assert (await world.command("resume"))["state"] == "RUNNING"
+    await world.stop()
+
+
+async def test_a_command_is_answered_before_a_flood_of_pending(tmp_path: Path) -> None:
+    world = World(tmp_path, changes={"pending_queue": 1000})
+    world = await world.start()
+    assert world.source.sink is not None
+    for nonce in range(5000):
+        world.source.sink.offer_pending(a_swap(nonce=nonce, to=account(1), calldata=b""))
+    asked = asyncio.create_task(world.engine.command("pause", who="ann"))
+    await settle(5)
+    assert asked.done()
+    await settle(2000)
+    assert world.count("happenings", "pending_dropped") == 4000
+    assert world.count("happenings", "pending_seen") == 1000
+    await world.stop()
