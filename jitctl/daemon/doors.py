@@ -140,7 +140,8 @@ def peer_of(connection: socket.socket) -> Peer:
     pid, uid, gid = struct.unpack("3i", raw)
     groups = {gid}
     with contextlib.suppress(OSError):
-        listed = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 4 * 4096)
+        # Python's largest buffer holds 256 groups; of a peer with more, only the first group counts.
+        listed = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 1024)
         groups.update(struct.unpack(f"{len(listed) // 4}I", listed))
     return Peer(pid, uid, frozenset(groups), _person(pid, uid))
 
