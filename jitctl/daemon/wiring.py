@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jitctl.chain.blocks import BlockFeed
 from jitctl.chain.clock import SystemClock
+from jitctl.chain.lens import view
 from jitctl.chain.pending import PendingFeed
 from jitctl.chain.pending_filter import PendingWatch
 from jitctl.chain.pools import ChainPoolBook
@@ -20,6 +21,7 @@ from jitctl.chain.wallet import KeyFiles, SigningKey, Wallet
 from jitctl.config.domain_types import pool_specs, routers, strategy_params, tokens
 from jitctl.config.load import Config
 from jitctl.config.models import NodeConfig, RelayConfig
+from jitctl.domain.chain import Head
 from jitctl.domain.records import Mode
 from jitctl.domain.values import Address, PoolSpec
 from jitctl.engine.engine import Engine
@@ -37,6 +39,8 @@ from jitctl.ledger.store import LedgerStore
 from jitctl.safety.signer_lock import SignerLock
 
 LEDGER_NAME = "ledger.db"
+_OWNER = bytes.fromhex("8da5cb5b")
+"""The selector of `owner()`."""
 
 
 class Errand:
@@ -79,7 +83,9 @@ async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIter
         await open_things.enter_async_context(nodes)
         executor = Address(config.main.executor.address)
         reader = ChainReader(nodes, executor=executor)
-        await probe_node(nodes, await reader.head())
+        head = await reader.head()
+        await probe_node(nodes, head)
+        owner = await _owner(nodes, executor, head, chain_id)
 
         ledger = LedgerStore(config.folders.data / LEDGER_NAME)
         open_things.callback(ledger.close)
@@ -88,7 +94,7 @@ async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIter
 
         yield Engine(
             _ports(config, keys, nodes, reader, ledger, relays, observer),
-            settings_of(config),
+            settings_of(config, owner),
             strategy_params(config),
             pool_specs(config, enabled_only=True),
             routers(config),
@@ -136,13 +142,25 @@ def _ports(
     )
 
 
-def settings_of(config: Config) -> EngineSettings:
-    """Return the engine's fixed numbers."""
+async def _owner(nodes: NodePool, executor: Address, head: Head, chain_id: int) -> Address:
+    """Return the executor's owner; raises `ConfigError` if there is no executor at that address."""
+    answer = await view(nodes, executor, _OWNER, head.hash)
+    if len(answer) != 32:
+        raise ConfigError(
+            f"there is no JitExecutor at {executor} on chain {chain_id}",
+            hint="correct [executor] address in jitctl.toml, or deploy it",
+        )
+    return Address("0x" + answer[12:].hex())
+
+
+def settings_of(config: Config, owner: Address | None = None) -> EngineSettings:
+    """Return the engine's fixed numbers; `owner` names the flows between executor and owner."""
     main = config.main
     return EngineSettings(
         chain_id=main.chain.chain_id,
         executor=Address(main.executor.address),
         data_dir=config.folders.data,
+        owner=owner,
         slot_s=main.chain.slot_seconds,
         settle_depth=main.chain.settle_depth,
         pending_queue=main.engine.pending_queue,

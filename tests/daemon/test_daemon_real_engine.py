@@ -43,6 +43,14 @@ async def test_a_daemon_life_on_a_devnet(tmp_path):
                     os.kill(pid, signal.SIGKILL)
 
 
+async def test_an_executor_that_is_none_ends_the_start(tmp_path):
+    async with Devnet(tmp_path) as net:
+        file = net.folder / "config" / "jitctl.toml"
+        file.write_text(file.read_text().replace(net.executor, "0x" + "77" * 20))
+        error = (await jitctl(net, "start", "--mode", "test", code=4))["error"]
+        assert "no JitExecutor at 0x7777" in error["message"]
+
+
 async def live(net):
     started = await jitctl(net, "start", "--mode", "test")
     assert (started["state"], started["mode"], started["tradingReady"]) == ("RUNNING", "test", True)
