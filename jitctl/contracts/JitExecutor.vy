@@ -22,18 +22,23 @@
         of the fees that the same closing collected, so principal cannot leave through it. There are no
         approvals, and nothing else that an operator may call moves a token out.
 
-        What it does not say. The TWAP is not the market. If it is off by k ticks, an attacker who trades
-        against our positions can gain k / 10000 of what he turns over, and at that TWAP it is no loss.
-        (1) Inside one block the TWAP cannot be moved: the pool closes its record with the price that the
-        block began with. (2) A price left false at the end of one block counts for one block's seconds:
-        `twapWindowS` dilutes it, and while it touches one half of the window only, it can have moved the
-        TWAP by 1.5 maxSpotTicks at most (`pool_twap.vy`). (3) A price held false against all arbitrage in both
-        halves of the window passes for the market, here as everywhere. Then the loss at the true price is
-        bounded by the capital in this contract times the error, not by the budget. So: deep pools only, a
-        window of 30 minutes or more, maxSpotTicks as small as the market allows, and no more capital here
-        than is in use.
-        The reverse holds too: after a real move of the market the TWAP lags, and honest openings book a
-        loss of up to the lag (gains are never credited). maxSpotTicks limits that as well.
+        What it does not say. The TWAP is not the market. If it is k ticks off, an attacker who trades
+        against our positions can take k / 10000 of what we hold of the token that it undervalues, and at
+        that TWAP this is no loss. So each opening asks that the price with which the block began, the
+        price now and the range are near the TWAP, and that both halves of its window agree.
+        (1) Inside one block nobody can change the TWAP or the price that the block began with. If blocks
+        begin at the market's price, the TWAP is at most maxSpotTicks off, and the loss at the market's
+        price is at most the budget plus maxSpotTicks / 10000 of the capital, each time that the error
+        changes sides.
+        (2) Who sets the price at the end of one block and acts in the next moves the TWAP by that block's
+        seconds. The window dilutes it, and while only one half of the window is touched, it cannot have
+        moved the TWAP by more than 1.5 maxSpotTicks (`pool_twap.vy`).
+        (3) A price held false against all arbitrage in both halves of the window passes for the market,
+        here as everywhere. Then the loss at the true price is bounded by the capital times the error.
+        So: deep pools only, a window of 30 minutes or more, maxSpotTicks as small as the market allows,
+        and no more capital here than is in use.
+        The reverse holds too: an honest opening in a market that has just moved books a loss of up to
+        maxSpotTicks / 10000 of what is traded against it, since gains are never credited.
         Pools must be of tokens that move exactly the stated amounts; a token that begins to tax transfers
         makes openings revert ("M0"/"M1", the pool's own check) as soon as it is paid in.
 
@@ -258,7 +263,7 @@ def _checked_twap(
     sqrt_price_max: uint160,
 ) -> int24:
     """
-    @return The pool's TWAP tick; reverts unless spot and range are near enough to it.
+    @return The pool's TWAP tick; reverts unless the block's first price, spot and range are near it.
     """
     sqrt_price: uint160 = 0
     tick: int24 = 0
@@ -273,7 +278,9 @@ def _checked_twap(
     assert sqrt_price >= sqrt_price_min and sqrt_price <= sqrt_price_max, "price outside band"
 
     max_spot: int256 = convert(pool_rules.max_spot_ticks(rules), int256)
-    twap: int256 = pool_twap.mean_tick(
+    twap: int256 = 0
+    began: int256 = 0
+    twap, began = pool_twap.read(
         pool,
         tick,
         convert(index, uint256),
@@ -281,6 +288,7 @@ def _checked_twap(
         pool_rules.twap_window_s(rules),
         max_spot,
     )
+    assert abs(began - twap) <= max_spot, "market far from twap"
     assert abs(convert(tick, int256) - twap) <= max_spot, "spot far from twap"
     max_range: int256 = convert(pool_rules.max_range_ticks(rules), int256)
     assert (

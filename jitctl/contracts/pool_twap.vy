@@ -5,8 +5,9 @@
     only if no part of the window disagrees with the rest.
 
     A pool writes one observation a block, before the block's first change of tick, with the tick that the
-    block began with. So nothing done inside a block changes what is read in it; and a price that is false
-    only across the end of a block counts for that block's seconds.
+    block began with. So nothing done inside a block changes what is read in it: neither the mean nor the
+    tick that the block began with. A price that is false only across the end of a block counts for that
+    block's seconds.
 
     The window is cut in two, near its middle (a and b seconds, b / a within 2 / 3 and 3 / 2, with means E
     and L), and s = |E - L| * min(a, b) / (a + b) must be max_shift at most. What happens in one part alone
@@ -31,19 +32,35 @@ TRIES: constant(uint256) = 4
 
 @internal
 @view
-def mean_tick(
+def read(
     pool: address, tick: int24, index: uint256, cardinality: uint256, window_s: uint256, max_shift: int256
-) -> int256:
+) -> (int256, int256):
     """
     @param tick The pool's present tick, with `index` and `cardinality` from the same reading of its slot0.
-    @return The mean, rounded down.
+    @return The mean tick, rounded down, and the tick that this block began with.
     """
+    latest_s: uint256 = 0
+    latest: int256 = 0
+    ready: bool = False
+    latest_s, latest, ready = self._observation(pool, index)
+    age_s: int256 = convert(self._since(latest_s), int256)
+    began: int256 = convert(tick, int256)
+    if age_s == 0:
+        # The tick may have moved since; the observation was written with the one before.
+        before_s: uint256 = 0
+        before: int256 = 0
+        before_s, before, ready = self._observation(pool, (index + cardinality - 1) % cardinality)
+        assert ready and before_s != latest_s, "no history"
+        began = (latest - before) // convert(self._since(before_s), int256)
+
     found: bool = False
     early: int256 = 0
     late: int256 = 0
     early_s: int256 = 0
     late_s: int256 = 0
-    found, early, late, early_s, late_s = self._by_proportion(pool, tick, index, cardinality, window_s)
+    found, early, late, early_s, late_s = self._by_proportion(
+        pool, index, cardinality, window_s, latest + began * age_s
+    )
     if not found:
         early, late, early_s, late_s = self._asked(pool, window_s)
     span_s: int256 = early_s + late_s
@@ -55,24 +72,19 @@ def mean_tick(
     # Division truncates toward zero.
     if cumulative < 0 and cumulative % span_s != 0:
         mean -= 1
-    return mean
+    return (mean, began)
 
 
 @internal
 @view
 def _by_proportion(
-    pool: address, tick: int24, index: uint256, cardinality: uint256, window_s: uint256
+    pool: address, index: uint256, cardinality: uint256, window_s: uint256, now: int256
 ) -> (bool, int256, int256, int256, int256):
     """
+    @param now The sum of ticks times seconds up to this second.
     @return Whether two fit observations were found; ticks times seconds of the earlier and the later part;
         seconds of both.
     """
-    latest_s: uint256 = 0
-    latest: int256 = 0
-    ready: bool = False
-    latest_s, latest, ready = self._observation(pool, index)
-    now: int256 = latest + convert(tick, int256) * convert(self._since(latest_s), int256)
-
     found: bool = False
     back: uint256 = 0
     age_s: uint256 = 0

@@ -10,7 +10,7 @@ interface Pool:
 
 @external
 @view
-def meanTick(pool: address, window_s: uint256, max_shift: int256) -> int256:
+def read(pool: address, window_s: uint256, max_shift: int256) -> (int256, int256):
     price: uint160 = 0
     tick: int24 = 0
     index: uint16 = 0
@@ -19,6 +19,6 @@ def meanTick(pool: address, window_s: uint256, max_shift: int256) -> int256:
     fee_protocol: uint8 = 0
     unlocked: bool = False
     price, tick, index, cardinality, next_cardinality, fee_protocol, unlocked = staticcall Pool(pool).slot0()
-    return pool_twap.mean_tick(
+    return pool_twap.read(
         pool, tick, convert(index, uint256), convert(cardinality, uint256), window_s, max_shift
     )

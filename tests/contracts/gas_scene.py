@@ -84,6 +84,7 @@ class GasScene:
         plain = int(chain.send(self.trader, self._swap_data(True, VICTIM_IN))["gasUsed"])
         chain.rpc("evm_revert", snapshot)
         chain.sync_nonce()
+        chain.rpc("evm_increaseTime", 12)
         head = chain.w3.eth.get_block("latest")
         parent = Hash32(head["hash"].to_0x_hex())
         ceiling = 2**160 - 1

@@ -1,4 +1,4 @@
-"""The committed artifact is what the committed sources compile to, and the hand-laid calldata is its ABI's."""
+"""The committed artifact is what the sources compile to, and the hand-laid calldata is its ABI's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ FROZEN = {
     "withdraw(address,uint256,address)", "withdrawEth(uint256,address)",
     "transferOwnership(address)", "acceptOwnership()",
     "uniswapV3MintCallback(uint256,uint256,bytes)",
-    "owner()", "pendingOwner()", "guardian()", "isOperator(address)", "halted()", "pools(address)", "budget()",
+    "owner()", "pendingOwner()", "guardian()", "isOperator(address)", "halted()", "pools(address)",
+    "budget()",
     "spent24h()", "reserved()", "openPosition(address)", "weth()", "factory()",
 }  # fmt: skip
 FROZEN_EVENTS = {
@@ -77,9 +78,8 @@ def test_selectors_are_the_abis() -> None:
     [
         (
             "mint",
-            calls.mint(POOL, -887_270, 10, 2**128 - 1, 2**255, 7, 21_000_000, HASH, 4_295_128_739, 2**160 - 1),
-            (POOL, -887_270, 10, 2**128 - 1, 2**255, 7, 21_000_000, bytes.fromhex(HASH[2:]), 4_295_128_739,
-             2**160 - 1),
+            calls.mint(POOL, -887_270, 10, 2**128 - 1, 2**255, 7, 21_000_000, HASH, 42, 2**160 - 1),
+            (POOL, -887_270, 10, 2**128 - 1, 2**255, 7, 21_000_000, bytes.fromhex(HASH[2:]), 42, 2**160 - 1),
         ),
         ("burn", calls.burn(POOL, 5, 6, 2**160 - 1, 10**18), (POOL, 5, 6, 2**160 - 1, 10**18)),
         ("close", calls.close(POOL), (POOL,)),

@@ -126,6 +126,20 @@ def test_the_spot_price_must_be_near_the_mean(pool: ExecutorPool, side: int) -> 
     pool.mint(-10, 10, LIQUIDITY)
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_mean_that_lags_the_market_is_refused_even_at_a_price_put_back_to_it(
+    pool: ExecutorPool, side: int
+) -> None:
+    pool.move_to(side * 500)
+    pool.world.next_block()
+    with pytest.raises(Reverted, match="market far from twap"):
+        pool.mint(-10, 10, LIQUIDITY)
+    # The thief trades the price back to the mean, to buy from us what the market pays 5% more for.
+    pool.move_to(0)
+    with pytest.raises(Reverted, match="market far from twap"):
+        pool.mint(-10, 10, LIQUIDITY)
+
+
 def test_the_range_must_be_near_the_mean(pool: ExecutorPool) -> None:
     edge = RULES.max_range_ticks
     for lower, upper in ((-edge - 10, 10), (-10, edge + 10), (edge, edge + 10), (-edge - 10, -edge)):

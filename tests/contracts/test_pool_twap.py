@@ -35,9 +35,13 @@ class History:
             self.pool.swap(False, 10**6)
         self.began.append((self.world.timestamp_s, self.pool.tick))
 
-    def mean(self, max_shift: int = NEVER, window_s: int = WINDOW_S) -> int:
-        signature = "meanTick(address,uint256,int256)"
-        return self.world.read(self.probe, signature, "int256", self.pool.address, window_s, max_shift)
+    def read(self, max_shift: int = NEVER) -> tuple[int, int]:
+        """The mean tick and the tick that the block began with."""
+        signature = "read(address,uint256,int256)"
+        return self.world.read(self.probe, signature, "int256,int256", self.pool.address, WINDOW_S, max_shift)
+
+    def mean(self, max_shift: int = NEVER) -> int:
+        return self.read(max_shift)[0]
 
     def true_mean(self, age_s: int) -> Fraction:
         """The mean over the last `age_s` seconds, before this block's own changes."""
@@ -70,10 +74,25 @@ def test_nothing_done_in_a_block_changes_what_is_read_in_it() -> None:
     for _ in range(80):
         history.move(random.Random(1).randint(-5, 5))
         history.world.next_block()
-    before = history.mean()
+    before = history.read()
+    assert before[1] == history.pool.tick
     for tick in (5_000, -5_000, 100):
         history.move(tick)
-        assert history.mean() == before
+        assert history.read() == before
+
+
+@pytest.mark.parametrize("tick", [-400, 400])
+def test_the_tick_that_a_block_began_with_is_known_after_any_first_write(tick: int) -> None:
+    history = History()
+    history.move(tick)
+    history.world.next_block(seconds=40 * WINDOW_S)
+    began = history.pool.tick
+    history.pool.provide(tick - 10, tick + 10, 10**20)
+    assert history.read()[1] == began
+    history.move(0)
+    assert history.read()[1] == began
+    history.world.next_block()
+    assert history.read()[1] == history.pool.tick != began
 
 
 @pytest.mark.parametrize("gap_s", [(12, 12), (12, 60), (1, 2), (100, 900), (12, 2_000)], ids=str)
