@@ -91,8 +91,8 @@ class HttpRelay:
         try:
             async with asyncio.timeout(self._endpoint.timeout_s):
                 async with self._live_client().stream("GET", self._endpoint.url) as response:
-                    async for _ in response.aiter_bytes():
-                        break
+                    # Read to its end, or the connection could not be used again.
+                    await _bounded(response)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, TimeoutError):
             return
         self.counters.add("warmed")
