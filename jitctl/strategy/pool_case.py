@@ -33,6 +33,8 @@ from jitctl.strategy.walk import Position, Visit, Walk
 _MODEL_TOLERANCE = 1e-6
 """Where model and simulator differ by more, rounding matters and the size is refined on the simulator."""
 _ZERO_ADD_CANDIDATES = 2
+_CUTS = (1 << 256, 1_000_000, 1_000)
+"""Mints are rounded up, so a size at a bound can be over it: try it whole, then less 1/cut of it."""
 
 
 class Simulated(NamedTuple):
@@ -151,6 +153,7 @@ class PoolCase:
         return [simulated for simulated, _ in exact]
 
     def _simulate(self, one: Sized, liquidity: int, mark: Valuer) -> Simulated | None:
+        """Return the exact outcome of a range with a size, or with a little less where a bound cuts it."""
         lower, upper = one.tick_lower, one.tick_upper
         affordable = liquidity_for_amounts(
             self.pool.sqrt_price_x96,
@@ -160,34 +163,34 @@ class PoolCase:
             self.bounds.cap1,
         )
         liquidity = min(liquidity, affordable)
-        if liquidity < 1:
-            return None
-        position = Position(self.address, lower, upper, liquidity)
-        outcome: JitOutcome | None
-        if len(self.visits) == 1:
-            main = self.main
-            try:
-                outcome = jit_swap(
-                    main.before,
-                    lower,
-                    upper,
-                    liquidity,
-                    main.zero_for_one,
-                    main.amount_specified,
-                    main.sqrt_price_limit_x96,
-                )
-            except PoolReverts:
-                return None
-        else:
-            outcome = Walk(self.view, self.swap_tx, position).jit
+        for cut in _CUTS:
+            position = Position(self.address, lower, upper, liquidity - liquidity // cut)
+            outcome = self._outcome(position) if position.liquidity > 0 else None
             if outcome is None:
                 return None
-        if not self.bounds.allows(lower, upper, outcome):
+            if self.bounds.allows(lower, upper, outcome):
+                value = value_wei(outcome, mark)
+                units = gas_units(self.params, one.new_ticks)
+                gas = units * self.base_fee_wei
+                return Simulated(value - gas, value, gas, units, position, outcome, one.new_ticks)
+        return None
+
+    def _outcome(self, position: Position) -> JitOutcome | None:
+        if len(self.visits) > 1:
+            return Walk(self.view, self.swap_tx, position).jit
+        main = self.main
+        try:
+            return jit_swap(
+                main.before,
+                position.tick_lower,
+                position.tick_upper,
+                position.liquidity,
+                main.zero_for_one,
+                main.amount_specified,
+                main.sqrt_price_limit_x96,
+            )
+        except PoolReverts:
             return None
-        value = value_wei(outcome, mark)
-        units = gas_units(self.params, one.new_ticks)
-        gas = units * self.base_fee_wei
-        return Simulated(value - gas, value, gas, units, position, outcome, one.new_ticks)
 
     def _refined(self, best: Simulated, one: Sized, mark: Valuer) -> Simulated:
         """Climb on the exact simulator from the model's size, with steps that shrink when they fail."""

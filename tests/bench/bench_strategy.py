@@ -128,8 +128,7 @@ def _victim(rng: random.Random, view: MarketView) -> PendingTx:
     else:
         amount = weth_wei
     token_in, token_out = (USDC, WETH) if buys_weth else (WETH, USDC)
-    words = (
-        int(token_in.address, 16), int(token_out.address, 16), 500, int(USER, 16), 1_800_000_000, amount, 0, 0,
-    )  # fmt: skip
+    tokens = (int(token_in.address, 16), int(token_out.address, 16))
+    words = (*tokens, 500, int(USER, 16), 1_800_000_000, amount, 0, 0)
     calldata = bytes.fromhex("414bf389") + b"".join(word.to_bytes(32, "big") for word in words)
     return PendingTx(Hash32("0x" + "ab" * 32), USER, ROUTER, 0, 0, calldata, 600_000, 2, 1, 1, {}, 0)

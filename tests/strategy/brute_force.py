@@ -145,3 +145,31 @@ class BruteForce:
                 right = low + GOLDEN * (high - low)
                 worth_right = worth(right)
         return best
+
+
+class BoundedBruteForce(BruteForce):
+    """With the contract's bounds as well: distance from the TWAP, and the worst loss it would reserve."""
+
+    def __init__(self, case: SwapCase, twap_tick: int, loss_wei: int, range_ticks: int) -> None:
+        super().__init__(case, max_width=8)
+        self.twap_tick = twap_tick
+        self.loss_wei = loss_wei
+        self.range_ticks = range_ticks
+        price = Fraction(get_sqrt_ratio_at_tick(twap_tick) ** 2, 1 << 192)
+        self.twap0, self.twap1 = (
+            (Fraction(1), 1 / price) if case.spec.weth_is_token0 else (price, Fraction(1))
+        )
+
+    def most(self, lower: int, upper: int) -> int:
+        distance = max(abs(lower - self.twap_tick), abs(upper - self.twap_tick))
+        if distance > self.range_ticks:
+            return 0
+        most = super().most(lower, upper)
+        probe = 10**24
+        a, b = get_sqrt_ratio_at_tick(lower), get_sqrt_ratio_at_tick(upper)
+        low = min(max(self.pool.sqrt_price_x96, a), b)
+        each = Fraction(probe * (1 << 96) * (b - low), low * b) * self.twap0
+        each += Fraction(probe * (low - a), 1 << 96) * self.twap1
+        if each and distance:
+            most = min(most, int(Fraction(self.loss_wei * 10_000 * probe) / (distance * each)))
+        return most

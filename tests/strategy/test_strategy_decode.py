@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from eth_abi import encode
 from hypothesis import given, settings
@@ -406,23 +408,21 @@ def _well_formed() -> list[tuple[Address, bytes]]:
 
 
 @settings(max_examples=20_000, deadline=None)
-@given(st.data())
-def test_hostile_calldata_never_raises(data):
-    """Well-formed calldata with words overwritten and cut, or plain noise: an answer, never an exception."""
-    to, calldata = data.draw(st.sampled_from(_well_formed()))
+@given(st.integers(0, (1 << 64) - 1))
+def test_hostile_calldata_never_raises(seed):
+    """Well-formed calldata with words overwritten, inserted and cut: an answer, never an exception."""
+    rng = random.Random(seed)  # one draw an example; drawing every byte from hypothesis is ten times slower
+    to, calldata = rng.choice(_well_formed())
     mutated = bytearray(calldata)
-    for _ in range(data.draw(st.integers(0, 3))):
-        at = data.draw(st.integers(0, len(mutated) // 32)) * 32 + 4
-        mutated[at : at + 32] = data.draw(
-            st.one_of(
-                st.integers(0, 1 << 12).map(lambda word: word.to_bytes(32, "big")),
-                st.integers(0, (1 << 256) - 1).map(lambda word: word.to_bytes(32, "big")),
-                st.binary(min_size=0, max_size=40),
-            )
+    for _ in range(rng.randint(0, 3)):
+        at = rng.randint(0, len(mutated) // 32) * 32 + 4
+        small, any_word = rng.randint(0, 1 << 12), rng.getrandbits(rng.choice((16, 64, 160, 256)))
+        mutated[at : at + 32] = rng.choice(
+            (small.to_bytes(32, "big"), any_word.to_bytes(32, "big"), rng.randbytes(rng.randint(0, 40)))
         )
-    cut = data.draw(st.integers(0, len(mutated)))
-    raw = bytes(mutated[:cut]) if data.draw(st.booleans()) else bytes(mutated)
-    decoded = decode(tx(to, raw, data.draw(st.integers(0, 1 << 96))), ROUTERS)
+    if rng.random() < 0.5:
+        del mutated[rng.randint(0, len(mutated)) :]
+    decoded = decode(tx(to, bytes(mutated), rng.getrandbits(96)), ROUTERS)
     assert decoded is None or all(intent.hops for intent in decoded.intents)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 from dataclasses import replace
 from fractions import Fraction
 from math import sqrt
 
 import pytest
-from brute_force import BruteForce
+from brute_force import BoundedBruteForce, BruteForce
 from strategy_cases import Q96, SwapCase, hard_case, random_case
 
 from jitctl.amm.jit import jit_swap
@@ -16,7 +17,7 @@ from jitctl.domain.plan import Capital, Propose, Skip, SkipReason
 from jitctl.strategy.candidates import find_candidates
 from jitctl.strategy.flow import Flow
 from jitctl.strategy.jit import evaluate
-from jitctl.strategy.limits import StrategyParams
+from jitctl.strategy.limits import PoolLimits, StrategyParams
 from jitctl.strategy.sizing import Caps, Sizer
 
 FULL = bool(os.environ.get("JITCTL_FULL"))
@@ -26,8 +27,8 @@ NOTHING_WEI = 10**6
 """Profits below this many wei are rounding."""
 
 
-def decide(case: SwapCase, tick_gas_wei: int = 0) -> Skip | Propose:
-    """Evaluate for value less the cost of new ticks: no floor, no bid, no other gas."""
+def decide(case: SwapCase, tick_gas_wei: int = 0, range_ticks: int | None = None, **more) -> Skip | Propose:
+    """Evaluate for value less the cost of new ticks: no floor, no bid, no other gas, no margins."""
     params = StrategyParams(
         min_profit_wei=0,
         max_notional_wei=case.max_notional_wei,
@@ -36,13 +37,15 @@ def decide(case: SwapCase, tick_gas_wei: int = 0) -> Skip | Propose:
         tick_init_gas_units=1 if tick_gas_wei else 0,
         bid_min_share_bps=0,
         unbundle_risk_bps=0,
+        contract_margin_bps=0,
+        pool_limits={case.spec.address: PoolLimits(max_range_ticks=range_ticks)},
     )
-    return evaluate(case.view, case.swap_tx, params, case.capital, case.marks, NOW_S, tick_gas_wei)
+    return evaluate(case.view, case.swap_tx, params, case.capital, case.marks, NOW_S, tick_gas_wei, **more)
 
 
-def hold_against(case: SwapCase, brute: BruteForce, tick_gas_wei: int) -> bool:
+def hold_against(case: SwapCase, brute: BruteForce, tick_gas_wei: int = 0, **more) -> bool:
     """Assert that the decision reaches the brute force's best; True if there was anything to gain."""
-    decision = decide(case, tick_gas_wei)
+    decision = decide(case, tick_gas_wei, **more)
     best, lower, upper, liquidity = brute.best()
     found = f"seed {case.seed}: brute force {best} wei with {liquidity} in [{lower}, {upper}]"
     if isinstance(decision, Skip):
@@ -62,7 +65,7 @@ def test_no_range_and_size_does_better(block):
     compared = 0
     for seed in range(block * 100, block * 100 + 100):
         case = random_case(seed)
-        compared += hold_against(case, BruteForce(case), 0)
+        compared += hold_against(case, BruteForce(case))
     assert compared >= 72  # so that 700 cases compare more than 500
 
 
@@ -78,7 +81,24 @@ def test_long_swaps_and_gaps_without_liquidity(block):
     for seed in range(20_000 + block * 60, 20_000 + block * 60 + 60):
         case = hard_case(seed)
         if case is not None:
-            hold_against(case, BruteForce(case, max_width=6, max_cells=160), 0)
+            hold_against(case, BruteForce(case, max_width=6, max_cells=160))
+
+
+@pytest.mark.parametrize("block", range(20 if FULL else 2))
+def test_the_contracts_bounds_bind(block):
+    for seed in range(30_000 + block * 80, 30_000 + block * 80 + 80):
+        case = random_case(seed)
+        rng = random.Random(seed)
+        twap_tick = case.pool.tick + rng.randint(-30, 30)
+        loss_wei = int(case.max_notional_wei * 10 ** rng.uniform(-3.5, -1))
+        range_ticks = case.pool.tick_spacing * rng.choice((3, 8, 10_000))
+        hold_against(
+            case,
+            BoundedBruteForce(case, twap_tick, loss_wei, range_ticks),
+            range_ticks=range_ticks,
+            twap_ticks={case.spec.address: twap_tick},
+            loss_budget_left_wei=loss_wei,
+        )
 
 
 def _plain(seed: int = 3) -> SwapCase:
