@@ -209,9 +209,10 @@ class BlockFeed:
     async def _read(self, block_hash: Hash32) -> Block:
         """One block with the logs of exactly this block, asked for at the same time."""
         executor_topic = "0x" + self._executor[2:].rjust(64, "0")
+        pools = self._pools
         body, pool_logs, sent, received = await asyncio.gather(
             self._nodes.call("eth_getBlockByHash", [block_hash, True], timeout_s=READ_TIMEOUT_S),
-            self._logs(block_hash, {"address": list(self._pools)}) if self._pools else _nothing(),
+            self._logs(block_hash, {"address": list(pools)}) if pools else _nothing(),
             self._logs(block_hash, {"topics": [TRANSFER_TOPIC, executor_topic]}),
             self._logs(block_hash, {"topics": [TRANSFER_TOPIC, None, executor_topic]}),
         )
@@ -224,7 +225,9 @@ class BlockFeed:
             self.counters.add("bad_block")
             raise NodeError(f"the node sent block {head.hash} for {block_hash}")
         executor_logs = sorted({log.log_index: log for log in (*sent, *received)}.items())
-        return Block(head, txs, tuple(pool_logs), tuple(log for _, log in executor_logs))
+        return Block(
+            head, txs, tuple(pool_logs), tuple(log for _, log in executor_logs), watched=frozenset(pools)
+        )
 
     async def _logs(self, block_hash: Hash32, what: dict[str, Any]) -> list[Log]:
         entries = await self._nodes.call(

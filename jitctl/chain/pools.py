@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from jitctl.amm.pool import Pool
 from jitctl.chain.clock import Clock, SystemClock
@@ -36,7 +36,9 @@ class ChainPoolBook:
         max_reorg_depth: int = 64,
         clock: Clock | None = None,
         check_interval_s: float = 60.0,
+        on_load: Callable[[Sequence[PoolSpec]], None] | None = None,
     ) -> None:
+        """`on_load` hears of every new list of pools before it is read, so that the feeds watch it too."""
         self.counters = Counters(POOL_BOOK_COUNTS)
         self._node = node
         self._depth = max_reorg_depth
@@ -48,6 +50,7 @@ class ChainPoolBook:
         self._current: _Snapshots = {}
         self._lock = asyncio.Lock()
         self._checks = 0
+        self._on_load = on_load
 
     def pools(self) -> Mapping[Address, Pool]:
         """Snapshots as of `head()`; never changed in place."""
@@ -64,6 +67,8 @@ class ChainPoolBook:
 
         Raises `NodeError` or `TimedOut` where the node failed; pools that are not usable are left out.
         """
+        if self._on_load is not None:
+            self._on_load(specs)
         async with self._lock:
             known = self._by_block.get(head.hash, {}) if self._specs else {}
             kept = {spec.address for spec in specs if self._specs.get(spec.address) == spec}
@@ -134,6 +139,9 @@ class ChainPoolBook:
         self._head, self._current = head, snapshots
 
     def _follow(self, before: _Snapshots, block: Block) -> _Snapshots:
+        if block.watched is not None and not before.keys() <= block.watched:
+            # The block was read while a pool was not watched yet: what happened to it there is not known.
+            before = {address: pool for address, pool in before.items() if address in block.watched}
         if not block.pool_logs:
             return before
         after = dict(before)

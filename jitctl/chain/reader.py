@@ -9,14 +9,14 @@ from typing import Any
 from jitctl.chain.foreign_errors import mapped
 from jitctl.chain.lens import Node, view
 from jitctl.chain.quantities import head_of, quantity
-from jitctl.domain.bundle import MinedBundle, MinedLeg
+from jitctl.contracts import calls
+from jitctl.domain.bundle import LegAmounts, MinedBundle, MinedLeg
 from jitctl.domain.chain import Head
 from jitctl.domain.executor_events import leg_amounts
 from jitctl.domain.values import Address, Hash32, hash32
 from jitctl.errors import NodeError
 
 _BALANCE_OF = bytes.fromhex("70a08231")
-_OPEN_POSITION = bytes.fromhex("ebbeba6e")
 
 
 class ChainReader:
@@ -89,14 +89,22 @@ class ChainReader:
             logs = [log for receipt in mined for log in receipt["logs"]]
             return MinedBundle(legs[0], legs[1], legs[2], leg_amounts(self._executor, logs))
 
+    async def leg(self, tx_hash: Hash32) -> tuple[MinedLeg, LegAmounts] | None:
+        """One transaction of the executor on the canonical chain; None while it is not mined."""
+        receipt = await self._node.call("eth_getTransactionReceipt", [tx_hash])
+        if receipt is None:
+            return None
+        with mapped("read", "reading a receipt"):
+            found = _object(receipt)
+            return _leg(found, tx_hash), leg_amounts(self._executor, found["logs"])
+
     async def open_positions(self, executor: Address, pools: Sequence[Address], at: Hash32) -> int:
         """How many of `pools` hold a position of the executor that is not closed, at block `at`."""
         flags = await asyncio.gather(*(self._is_open(executor, pool, at) for pool in pools))
         return sum(flags)
 
     async def _is_open(self, executor: Address, pool: Address, at: Hash32) -> bool:
-        calldata = _OPEN_POSITION + bytes(12) + bytes.fromhex(pool[2:])
-        answer = await view(self._node, executor, calldata, at)
+        answer = await view(self._node, executor, calls.open_position(pool), at)
         flag = int.from_bytes(answer[:32], "big")
         if len(answer) < 32 or flag > 1:
             raise NodeError(f"{executor} does not answer openPosition", hint="is it the executor?")

@@ -72,12 +72,16 @@ class MinedTx:
 @dataclass(frozen=True, slots=True)
 class Block:
     """A block of the canonical chain: header, its transactions in order, the watched pools' logs in order,
-    and the executor's token transfers (ERC-20 Transfer logs from or to the executor)."""
+    and the executor's token transfers (ERC-20 Transfer logs from or to the executor).
+
+    `watched` are the pools whose logs were asked for; None where that is not known.
+    """
 
     head: Head
     txs: tuple[MinedTx, ...]
     pool_logs: tuple[Log, ...]
     executor_logs: tuple[Log, ...]
+    watched: frozenset[Address] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ Fakes in tests stand at these ports and nowhere deeper.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from jitctl.amm.pool import Pool
 from jitctl.domain.attempt_state import AttemptEvent, AttemptState
 from jitctl.domain.bundle import BundleDraft, BundleSimulation, MinedBundle, RelayReply, SignedBundle
 from jitctl.domain.chain import ChainMoved, Head, PendingGone, PendingTx
+from jitctl.domain.guards import GuardReading as GuardReading
 from jitctl.domain.plan import Marks
 from jitctl.domain.records import (
     AttemptChange,
@@ -108,14 +108,6 @@ class ChainReader(Protocol):
     async def mined(self, mint: Hash32, victim: Hash32, burn: Hash32) -> MinedBundle: ...
     async def open_positions(self, executor: Address, pools: Sequence[Address], at: Hash32) -> int:
         """How many of the executor's pools hold a position that is not closed, at a block hash."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuardReading:
-    """What the executor contract would check now: each pool's TWAP tick, and the loss budget left in wei."""
-
-    twap_ticks: Mapping[Address, int]
-    loss_budget_left_wei: int | None
 
 
 class Guards(Protocol):

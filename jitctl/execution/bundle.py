@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import Protocol
 
 from jitctl.domain.bundle import BundleDraft, SignedBundle
 from jitctl.domain.values import Address, Hash32
 from jitctl.execution.executor_calls import burn_calldata, mint_calldata
+from jitctl.execution.legs import Wallet, signed_call
 from jitctl.execution.raw_tx import keccak256, rebuild
-from jitctl.execution.rlp import Item, encode
 
-_TYPE_2 = b"\x02"
 _UUID_NAMESPACE = uuid.UUID("6f1c2f0e-7f43-5f0e-9f53-6a6974637400")
-
-
-class Wallet(Protocol):
-    """The operator keys."""
-
-    @property
-    def addresses(self) -> tuple[Address, ...]: ...
-    def sign_digest(self, address: Address, digest: bytes) -> tuple[int, int, int]: ...
 
 
 class BundleSigner:
@@ -32,7 +22,7 @@ class BundleSigner:
     def __init__(self, wallet: Wallet, *, chain_id: int, executor: Address) -> None:
         self._wallet = wallet
         self._chain_id = chain_id
-        self._executor = bytes.fromhex(executor[2:])
+        self._executor = executor
 
     def operators(self) -> tuple[Address, ...]:
         """The accounts that can sign, one lane each."""
@@ -55,20 +45,16 @@ class BundleSigner:
         )
 
     def _leg(self, draft: BundleDraft, calldata: bytes, nonce: int, gas_limit: int) -> bytes:
-        fields: list[Item] = [
-            self._chain_id,
-            nonce,
-            0,
-            draft.base_fee_wei,
-            gas_limit,
-            self._executor,
-            0,
-            calldata,
-            (),
-        ]
-        digest = keccak256(_TYPE_2 + encode(fields))
-        y_parity, r, s = self._wallet.sign_digest(draft.operator, digest)
-        return _TYPE_2 + encode([*fields, y_parity, r, s])
+        return signed_call(
+            self._wallet,
+            chain_id=self._chain_id,
+            sender=draft.operator,
+            nonce=nonce,
+            to=self._executor,
+            calldata=calldata,
+            gas_limit=gas_limit,
+            max_fee_wei=draft.base_fee_wei,
+        )
 
 
 def bundle_uuid(attempt_id: str) -> str:
