@@ -93,6 +93,7 @@ class ChainDesk:
         attempt.reading = False
         if read.mined is not None and parts.follower.decide(attempt, read.mined):
             self._closing.left_open(attempt.pool)
+            self._closing.go_on()
 
     def on_balances(self, read: BalancesRead) -> None:
         self._parts.picture.balances = read.available

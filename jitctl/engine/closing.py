@@ -39,6 +39,7 @@ class Closing:
         head = self._parts.picture.head
         if head is not None and head.hash == read.head_hash:
             self.positions(read.pools)
+            self.go_on()
 
     def positions(self, open_pools: tuple[Address, ...]) -> None:
         """Take over which pools hold an open position at the head."""
@@ -84,7 +85,7 @@ class Closing:
             return
         parts.lanes.release(_owner(read.pool))
         if not read.mined.burn.success:
-            left.close_tx = None
+            left.close_tx = left.sent_with = None
             return
         parts.watch.closed(read.pool)
         parts.metrics.happenings.add("closes")

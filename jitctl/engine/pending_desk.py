@@ -161,6 +161,9 @@ class PendingDesk:
             return Skip(SkipReason.NOT_RUNNING, parts.standing.state)
         if head is None or not picture.current:
             return Skip(SkipReason.POOL_STALE, "the head's pools are not known yet")
+        if len(parts.watch):
+            # The executor refuses every mint until it is closed.
+            return Skip(SkipReason.NOT_RUNNING, "a position is open")
         if wanted.tx.max_fee_per_gas_wei < picture.base_fee_wei:
             return Skip(SkipReason.FEE_TOO_LOW, f"{wanted.tx.max_fee_per_gas_wei} < {picture.base_fee_wei}")
         if wanted.tried_on == head.hash:

@@ -6,7 +6,7 @@ The strategy, the pools' arithmetic, the ledger (SQLite), the latch and the barr
 import asyncio
 import heapq
 import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -173,7 +173,7 @@ async def settle(turns: int = 60) -> None:
 
 class FakeObserver:
     def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, object]]] = []
+        self.events: MutableSequence[tuple[str, dict[str, object]]] = []
 
     def event(self, name: str, fields: Mapping[str, object]) -> None:
         self.events.append((name, dict(fields)))

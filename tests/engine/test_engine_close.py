@@ -1,0 +1,158 @@
+"""A lone mint: noticed, closed by a public transaction, accounted for, and never while paused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from engine_world import (
+    BASE_FEE,
+    EXECUTOR,
+    MINT_GAS,
+    OPERATOR,
+    POOL,
+    USER,
+    WETH,
+    World,
+    a_hash,
+    a_swap,
+    amounts_of,
+    transfer_log,
+)
+
+from jitctl.domain.attempt_state import AttemptState
+from jitctl.domain.bundle import LegAmounts
+from jitctl.domain.chain import MinedTx
+from jitctl.domain.records import Outcome
+from jitctl.errors import NodeError
+
+
+async def lone_mint(world: World) -> None:
+    """Our mint lands without the rest of its bundle."""
+    await world.pend(a_swap())
+    world.chain.open = {POOL}
+    await world.mine(world.relays.submitted[0], legs="m")
+
+
+async def test_a_lone_mint_is_closed_and_its_return_belongs_to_the_attempt(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    (sent,) = world.closer.sent
+    assert sent[:3] == (POOL, OPERATOR, 8)
+    before, *_ = await world.written()
+    assert (before.outcome, before.reason) == (Outcome.REVERTED, "lone_mint")
+    assert before.result is not None
+    assert before.result.amounts.collected1 == 0
+
+    plan = before.record.plan
+    back = LegAmounts(0, 0, plan.expected_mint0, plan.expected_mint1 - 1, 0, 0, 0)
+    world.closer.amounts = back
+    world.chain.receipts[sent[3]] = (True, 90_000)
+    world.chain.open = set()
+    transfer = transfer_log(WETH, POOL, EXECUTOR, 5, sent[3])
+    await world.mine(others=[MinedTx(sent[3], OPERATOR, EXECUTOR, 8, 0)], executor_logs=[transfer])
+    after, *_ = await world.written()
+    assert after.result is not None
+    assert after.result.close_tx == sent[3]
+    assert after.result.amounts == replace(
+        amounts_of(plan), collected0=back.collected0, collected1=back.collected1, fees0=0, fees1=0, tip_wei=0
+    )
+    assert after.result.gas_wei == (MINT_GAS + 90_000) * BASE_FEE
+    assert world.engine.figures()["openPositions"] == []
+    assert world.engine.figures()["lanes"][0]["nextNonce"] == 9
+    assert world.ledger.flows() == ()
+    assert world.engine.state == "RUNNING"
+    assert [event.type for event in world.ledger.events(types=["position_open", "position_closed"])] == [
+        "position_open", "position_closed",
+    ]  # fmt: skip
+    await world.stop()
+
+
+async def test_nothing_is_closed_while_paused(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.pend(a_swap())
+    bundle = world.relays.submitted[0]
+    await world.command("pause")
+    world.chain.open = {POOL}
+    await world.mine(bundle, legs="m")
+    await world.mine()
+    assert not world.closer.sent
+    assert (await world.command("status"))["openPositions"] == [POOL]
+    await world.command("resume")
+    await world.mine()
+    assert len(world.closer.sent) == 1
+    await world.stop()
+
+
+async def test_a_close_that_is_not_mined_is_sent_again_with_the_same_nonce(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    await world.empty_blocks(2)
+    assert len(world.closer.sent) == 1
+    await world.empty_blocks(1)
+    assert [nonce for _, _, nonce, _ in world.closer.sent] == [8, 8]
+    await world.stop()
+
+
+async def test_a_close_that_reverts_is_sent_again(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    first = world.closer.sent[0][3]
+    world.chain.receipts[first] = (False, 90_000)
+    await world.mine(others=[MinedTx(first, OPERATOR, EXECUTOR, 8, 0)])
+    await world.empty_blocks(3)
+    assert [nonce for _, _, nonce, _ in world.closer.sent] == [8, 9]
+    await world.stop()
+
+
+async def test_a_close_of_which_the_sending_failed_may_be_mined_all_the_same(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    world.closer.failure = NodeError("no answer")
+    await lone_mint(world)
+    assert len(world.observer.named("close_failed")) == 1
+    sent = a_hash(0xC105E)
+    world.chain.receipts[sent] = (True, 90_000)
+    world.closer.amounts = LegAmounts(0, 0, 1, 2, 0, 0, 0)
+    world.chain.open = set()
+    await world.mine(others=[MinedTx(sent, OPERATOR, EXECUTOR, 8, 0)])
+    assert world.engine.state == "RUNNING"
+    attempt, *_ = await world.written()
+    assert attempt.result is not None
+    assert attempt.result.close_tx == sent
+    assert attempt.result.amounts.collected1 == 2
+    await world.stop()
+
+
+async def test_somebody_else_closes_it(tmp_path: Path) -> None:
+    world = await World(tmp_path, with_closer=False).start()
+    await lone_mint(world)
+    assert world.engine.figures()["openPositions"] == [POOL]
+    world.chain.open = set()
+    closing = a_hash(0xC105E)
+    transfer = transfer_log(WETH, POOL, EXECUTOR, 77, closing)
+    await world.mine(others=[MinedTx(closing, USER, EXECUTOR, 1, 0)], executor_logs=[transfer])
+    assert world.engine.figures()["openPositions"] == []
+    await world.clock.advance(1.1)
+    assert [(flow.kind.value, flow.amount) for flow in world.ledger.flows()] == [("transfer", 77)]
+    assert world.observer.named("position_closed")[0]["by"] == "somebody else"
+    await world.stop()
+
+
+async def test_a_position_of_unknown_origin_is_closed_too(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.chain.open = {POOL}
+    await world.start()
+    await world.mine()
+    assert world.closer.sent[0][:3] == (POOL, OPERATOR, 7)
+    await world.stop()
+
+
+async def test_a_burn_that_comes_a_block_late_closes_the_position_itself(tmp_path: Path) -> None:
+    world = await World(tmp_path, with_closer=False).start()
+    await lone_mint(world)
+    bundle = world.relays.submitted[0]
+    world.chain.open = set()
+    await world.mine(bundle, legs="b")
+    attempt = next(a for a in await world.written() if a.uuid == bundle.uuid)
+    assert (attempt.state, attempt.reason) == (AttemptState.REVERTED, "burned_later")
+    assert attempt.result is not None
+    assert attempt.result.amounts.collected1 > 0
+    await world.stop()
