@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +56,11 @@ class BlockRecord:
 
 
 class ChainRecord:
-    """The newest `KEPT_BLOCKS` blocks, newest last; never empty."""
+    """The newest `KEPT_BLOCKS` blocks, newest last, never empty; those it begins with stay for good."""
 
-    def __init__(self, head: BlockRecord) -> None:
-        self._blocks: deque[BlockRecord] = deque([head], maxlen=KEPT_BLOCKS)
+    def __init__(self, history: Iterable[BlockRecord]) -> None:
+        self._blocks: deque[BlockRecord] = deque(history, maxlen=KEPT_BLOCKS)
+        self._fixed_number = self.head.number
 
     @property
     def head(self) -> BlockRecord:
@@ -67,7 +69,7 @@ class ChainRecord:
     @property
     def reach(self) -> int:
         """How many blocks can be taken back."""
-        return len(self._blocks) - 1
+        return min(len(self._blocks) - 1, self.head.number - self._fixed_number)
 
     def add(self, record: BlockRecord) -> None:
         self._blocks.append(record)

@@ -19,19 +19,22 @@ from jitctl.devnet.transactions import SignedTx, TxRefused, decode_raw
 from jitctl.domain.values import Address, Hash32
 from jitctl.errors import Refused
 
+_REORG_MARK = Address("0x" + "00" * 18 + "dead")
+"""An account that nobody owns; its balance counts the reorgs."""
+
 
 class DevChain:
     """Everything that changes the chain goes through here; `step_s` is the time between two blocks."""
 
     def __init__(
-        self, link: AnvilLink, head: BlockRecord, chain_id: int, coinbase: Address, step_s: int
+        self, link: AnvilLink, history: Sequence[BlockRecord], chain_id: int, coinbase: Address, step_s: int
     ) -> None:
         self.link = link
         self.chain_id = chain_id
         self.coinbase = coinbase
         self.step_s = step_s
-        self.record = ChainRecord(head)
-        self.mempool = Mempool(chain_id, int(head.block["gasLimit"], 16))
+        self.record = ChainRecord(history)
+        self.mempool = Mempool(chain_id, int(self.head.block["gasLimit"], 16))
         self.bundles = BundleBook()
         self.hub = Hub()
         self.gate = Gate()
@@ -132,6 +135,8 @@ class DevChain:
             )
         await self.link.request("anvil_rollback", depth)
         self.reorgs += 1
+        # anvil would mine a block of the same content with the same hash: a reorg that nobody sees.
+        await self.link.request("anvil_setBalance", _REORG_MARK, hex(self.reorgs))
         return self.record.take_back(depth)
 
     def describe(self) -> dict[str, Any]:

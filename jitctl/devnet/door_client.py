@@ -44,7 +44,7 @@ class DoorClient:
         """Return the result; raises `DoorError` for an error reply, `NodeError` or `TimedOut` without one."""
         return await self._post(self._url, method, list(params))
 
-    async def admin(self, method: str, **params: Any) -> Any:
+    async def admin(self, method: str, /, **params: Any) -> Any:
         """Call one of the devnet's controls, such as `devnet_slot`."""
         return await self._post(self._admin_url, method, [params])
 

@@ -111,10 +111,13 @@ class Devnet:
         )
         self._closing.push_async_callback(anvil.stop)
         deploy_block = await self._set_up(anvil, now_s)
-        block = await anvil.link.request("eth_getBlockByNumber", "latest", False)
+        head = int(await anvil.link.request("eth_blockNumber"), 16)
+        blocks = [
+            await anvil.link.request("eth_getBlockByNumber", hex(number), False) for number in range(head + 1)
+        ]
         self.chain = DevChain(
             anvil.link,
-            BlockRecord(block, (), ()),
+            [BlockRecord(block, (), ()) for block in blocks],
             CHAIN_ID,
             self.people.builder.address,
             step_s(self._slot_seconds),

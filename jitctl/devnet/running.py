@@ -10,15 +10,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jitctl.devnet import toolchain
-from jitctl.devnet.door_client import DoorClient, DoorError
 from jitctl.devnet.manifest import FILE_NAME, Manifest
-from jitctl.devnet.network import Devnet
-from jitctl.devnet.traffic import Traffic
 from jitctl.errors import DaemonNotRunning, JitError, NodeError, TimedOut
 from jitctl.safety.process_identity import ProcessIdentity
+
+if TYPE_CHECKING:
+    from jitctl.devnet.network import Devnet
+
+# What serves or trades is imported where it is used: asking for the status must not load an EVM's tools.
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
@@ -40,6 +41,9 @@ def serve(
     ready: Callable[[Manifest], None],
 ) -> None:
     """Run a devnet until SIGINT or SIGTERM; `ready` is called once it answers. devnet.json goes with it."""
+    from jitctl.devnet import toolchain
+    from jitctl.devnet.network import Devnet
+
     toolchain.ensure(say)
     asyncio.run(
         _serve(Devnet(folder, slot_seconds, seed, port=port, http_port=http_port), swaps_per_slot, ready)
@@ -66,6 +70,8 @@ async def _trade(net: Devnet, swaps_per_slot: int) -> None:
     """Let users trade in every slot; what the pool refuses is just not traded."""
     if swaps_per_slot == 0:
         return
+    from jitctl.devnet.traffic import Traffic
+
     async with Traffic(net.manifest.rpc_url, net.manifest, net.seed) as traffic:
         while True:
             for _ in range(swaps_per_slot):
@@ -163,12 +169,17 @@ def swap(folder: Path, **trade: Any) -> dict[str, Any]:
 
 
 async def _status(manifest: Manifest) -> dict[str, Any]:
+    from jitctl.devnet.door_client import DoorClient
+
     async with DoorClient(manifest.rpc_url, manifest.admin_url, timeout_s=STATUS_TIMEOUT_S) as door:
         chain: dict[str, Any] = await door.admin("devnet_status")
         return chain
 
 
 async def _swap(manifest: Manifest, trade: dict[str, Any]) -> dict[str, Any]:
+    from jitctl.devnet.door_client import DoorError
+    from jitctl.devnet.traffic import Traffic
+
     seed = time.time_ns()
     async with Traffic(manifest.rpc_url, manifest, seed) as traffic:
         try:

@@ -80,6 +80,7 @@ class Subscriber:
     def __init__(self, outbox: Outbox) -> None:
         self.outbox = outbox
         self.subscriptions: dict[str, Subscription] = {}
+        self.newest = 0
         self.silent: Callable[[], bool] = lambda: False
         self.lag: Callable[[], int] = lambda: 0
 
@@ -158,7 +159,11 @@ class Hub:
     def publish_block(self, behind: Callable[[int], BlockRecord]) -> None:
         """Announce the head; `behind(lag)` is what a subscriber sees whose node lags so many blocks."""
         for subscriber in self._subscribers:
-            record = behind(subscriber.lag())
+            lag = subscriber.lag()
+            record = behind(lag)
+            if lag and record.number <= subscriber.newest:
+                continue  # a node that fell behind says nothing until it has caught up with itself
+            subscriber.newest = record.number
             subscriber.push_header(orjson.dumps(record.header()))
             subscriber.push_logs(record.logs())
 
