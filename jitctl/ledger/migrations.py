@@ -107,7 +107,9 @@ def _001_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[tuple[int, str, Callable[[sqlite3.Connection], None]], ...] = ((1, "tables", _001_tables),)
+Migration = tuple[int, str, Callable[[sqlite3.Connection], None]]
+
+MIGRATIONS: tuple[Migration, ...] = ((1, "tables", _001_tables),)
 """Number, name and step; numbers rise by one, and a released step is never edited."""
 
 SCHEMA_VERSION = MIGRATIONS[-1][0]
@@ -138,11 +140,13 @@ def check_version(connection: sqlite3.Connection) -> int:
     return version
 
 
-def migrate(connection: sqlite3.Connection, now_s: float) -> list[str]:
+def migrate(
+    connection: sqlite3.Connection, now_s: float, steps: tuple[Migration, ...] = MIGRATIONS
+) -> list[str]:
     """Apply what is missing, each step in its own transaction; returns the names of those applied."""
     version = check_version(connection)
     done = []
-    for number, name, step in MIGRATIONS:
+    for number, name, step in steps:
         if number <= version:
             continue
         connection.execute("BEGIN IMMEDIATE")

@@ -58,13 +58,15 @@ def attempt_row(record: AttemptRecord) -> tuple[object, ...]:
     return (
         record.attempt_id, record.mode.value, plan.victim_hash, plan.pool, record.operator, record.nonce,
         plan.target_block, plan.parent_hash, plan_to_json(plan), str(record.mark),
-        int(record.weth_is_token0), str(record.parent_sqrt_price_x96), record.planned_s, record.planned_s, AttemptState.PLANNED.value,
+        int(record.weth_is_token0), str(record.parent_sqrt_price_x96), record.planned_s, record.planned_s,
+        AttemptState.PLANNED.value,
     )  # fmt: skip
 
 
 INSERT_ATTEMPT = (
     "INSERT INTO attempts (id, mode, victim_hash, pool, operator, nonce, target_block, parent_hash, plan,"
-    " mark, weth_is_token0, parent_sqrt_price_x96, planned_s, updated_s, state) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " mark, weth_is_token0, parent_sqrt_price_x96, planned_s, updated_s, state)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 
 

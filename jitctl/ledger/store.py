@@ -40,10 +40,13 @@ _INSERT_EVENT = "INSERT INTO events (time_s, type, data) VALUES (?, ?, ?)"
 class LedgerStore:
     """Satisfies `engine.ports.Ledger`; one per data folder, used from one thread."""
 
-    def __init__(self, path: Path, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, now_s: Callable[[], float] = time.time, *, max_waiting: int = MAX_WAITING
+    ) -> None:
         """Open or create, and migrate; `LedgerError` if it is damaged, not ours, or of a newer schema."""
         self.path = path
         self._waiting: list[_Statement] = []
+        self._max_waiting = max_waiting
         self._closed = False
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
@@ -230,7 +233,7 @@ class LedgerStore:
         return AttemptState(row["state"])
 
     def _wait(self, *statements: _Statement) -> None:
-        if len(self._waiting) + len(statements) > MAX_WAITING:
+        if len(self._waiting) + len(statements) > self._max_waiting:
             self.flush()
         self._waiting.extend(statements)
 
