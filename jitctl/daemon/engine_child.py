@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 import subprocess
 import time
@@ -135,6 +136,12 @@ class EngineChild:
             await asyncio.wait_for(self.ended.wait(), limit_s)
         return not self.alive
 
+    def ask_where(self) -> None:
+        """Have a silent engine write its stack to its standard error, and so into the log."""
+        if self.alive and self.was_settled and self.identity is not None:
+            with contextlib.suppress(PermissionError):
+                self.identity.kill(wait_s=0.0, signum=signal.SIGUSR1)
+
     async def kill(self) -> None:
         """End the process now (SIGKILL to exactly it) and wait until it is gone."""
         if self.alive and self.identity is not None:
@@ -202,6 +209,8 @@ class EngineChild:
         changed, self.responsive = now != self.responsive, now
         if changed:
             self._on_change()
+        if changed and not now:
+            self.ask_where()
 
     async def _reap(self) -> None:
         self.exit_code = await self._process.wait()

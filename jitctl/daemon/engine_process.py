@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import os
 import select
 import signal
@@ -45,6 +46,8 @@ def main(argv: list[str]) -> int:
     # The keeper alone decides when the engine ends; a signal to the whole group is for the keeper.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # The keeper asks a silent engine where it is: file names and lines go to its log, values never do.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     _end_when_orphaned(found.link_fd)
     return asyncio.run(_run(socket.socket(fileno=found.link_fd), found.config_dir, found.mode))
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import os
+import signal
 import socket
 import sys
 import time
@@ -125,6 +127,7 @@ async def main() -> int:
     parser.add_argument("--config-dir", type=Path)
     parser.add_argument("--mode")
     found = parser.parse_args()
+    faulthandler.register(signal.SIGUSR1)
     link = await Link.open(socket.socket(fileno=found.link_fd))
     data = quick_folders(found.config_dir).data
     return await Double(link, set(os.environ.get("JITCTL_DOUBLE", "").split()), data).run()

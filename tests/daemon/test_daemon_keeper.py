@@ -174,6 +174,10 @@ def test_pause_of_a_hung_engine_that_is_not_submitting_leaves_it(tmp_path):
             "figures carry their age",
         )
         assert aged["tradingReady"] is False
+        # The log shows what holds the engine.
+        eventually(
+            lambda: any("in hang" in str(line.get("text")) for line in keeper.log()), "its stack is logged"
+        )
 
 
 def test_engine_that_dies_is_said_to_be_dead_and_comes_back(keeper):
