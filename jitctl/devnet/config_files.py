@@ -62,6 +62,7 @@ def write_config(
     deploy_block: int,
     pools: tuple[PoolSpec, ...],
     price_feeds: dict[str, Address],
+    routers: dict[str, Address],
     operators: int,
     http_port: int,
 ) -> Path:
@@ -86,6 +87,11 @@ def write_config(
                 ]
             },
             "executor": {"address": executor, "deploy_block": deploy_block},
+            "routers": {
+                "v3": [routers["v3"]],
+                "swap_router02": [routers["swapRouter02"]],
+                "universal": [routers["universal"]],
+            },
             "relays": [
                 {
                     "name": "door",

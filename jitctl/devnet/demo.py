@@ -82,7 +82,7 @@ PRODUCTION_SLOTS: tuple[tuple[Order, ...], ...] = (
     (Order("WETH/DAI-0.3%", 0.005, "v3", kind="small"),),
     (Order("WETH/DAI-0.3%", 40, "universal", exact_out=True),),
     (Order("WETH/DAI-0.3%", 40, "02", buy_weth=True),),
-    (Order("WETH/WBTC-0.05%", 80, "v3", kind="informed", buy_weth=True),),
+    (Order("WETH/WBTC-0.05%", 12, "v3", kind="informed", buy_weth=True),),
 )
 DONATION_SLOT, DONATION = 7, ("WETH", 3 * 10**15)
 

@@ -122,6 +122,7 @@ class Devnet:
             self.people.builder.address,
             step_s(self._slot_seconds),
         )
+        self._closing.push_async_callback(self.chain.finish_work)
         clock = SlotClock(self.chain)
         self._closing.push_async_callback(clock.stop)
         self.door = FrontDoor(self.chain, clock.set)
@@ -167,6 +168,7 @@ class Devnet:
             deploy_block=deploy_block,
             pools=self.uniswap.pools,
             price_feeds=self.uniswap.price_feeds,
+            routers=self.uniswap.routers,
             operators=len(self.people.operators),
             http_port=self._http_port,
         )
