@@ -127,6 +127,9 @@ class AdminRpc:
 
     async def _anvil(self, body: dict[str, Any]) -> Any:
         """Pass a request to the private anvil: set balances, code, storage; accounts are read anew."""
+        return await self._chain.uninterrupted(self._passed_on(body))
+
+    async def _passed_on(self, body: dict[str, Any]) -> Any:
         async with self._chain.gate.building():
             result = await self._chain.link.request(str(body["method"]), *body.get("params", []))
             await self._chain.refresh()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from jitctl.devnet.anvil_link import AnvilLink
 from jitctl.devnet.builder import Builder, Built, Slot, Trial
@@ -19,6 +19,7 @@ from jitctl.devnet.transactions import SignedTx, TxRefused, decode_raw
 from jitctl.domain.values import Address, Hash32
 from jitctl.errors import Refused
 
+_T = TypeVar("_T")
 _REORG_MARK = Address("0x" + "00" * 18 + "dead")
 """An account that nobody owns; its balance counts the reorgs."""
 
@@ -39,7 +40,9 @@ class DevChain:
         self.hub = Hub()
         self.gate = Gate()
         self.reorgs = 0
+        self.last_failure = ""
         self._new_head = asyncio.Event()
+        self._work: set[asyncio.Future[Any]] = set()
         self._builder = Builder(link, coinbase)
         self._states: dict[Address, AccountState] = {}
 
@@ -63,14 +66,32 @@ class DevChain:
 
     async def slot(self, timestamp_s: int | None = None) -> BlockRecord:
         """Build and announce the next block, `step_s` after its parent unless a later time is given."""
+        return await self.uninterrupted(self._slot(timestamp_s))
+
+    async def uninterrupted(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Finish `work` even if who asked for it is gone: a block half tried out must not stay."""
+        task = asyncio.ensure_future(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return await asyncio.shield(task)
+
+    async def finish_work(self) -> None:
+        """Return when nothing is being built any more."""
+        await asyncio.gather(*self._work, return_exceptions=True)
+
+    async def _slot(self, timestamp_s: int | None) -> BlockRecord:
         async with self.gate.building():
             built = await self._build(timestamp_s, with_bundles=True)
             fresh = await self.adopt(built)
+            record = self.head
         self.announce(fresh)
-        return self.head
+        return record
 
     async def simulate(self, txs: tuple[SignedTx, ...], timestamp_s: int | None) -> tuple[Slot, list[Trial]]:
         """Try growing prefixes of `txs` on top of the head; nothing stays."""
+        return await self.uninterrupted(self._simulate(txs, timestamp_s))
+
+    async def _simulate(self, txs: tuple[SignedTx, ...], timestamp_s: int | None) -> tuple[Slot, list[Trial]]:
         async with self.gate.building():
             time_s = max(timestamp_s or 0, self.head.timestamp_s + self.step_s)
             slot = Slot.after(self.head, time_s, {})
@@ -149,6 +170,7 @@ class DevChain:
             "baseFeeWei": int(block["baseFeePerGas"], 16),
             "pendingTransactions": len(self.mempool),
             "reorgs": self.reorgs,
+            "lastFailure": self.last_failure,
         }
 
     async def _build(self, timestamp_s: int | None, *, with_bundles: bool) -> Built:

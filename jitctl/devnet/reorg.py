@@ -32,6 +32,10 @@ async def reorg(
 
     Raises `Refused` when so many blocks were not built since the start.
     """
+    return await chain.uninterrupted(_reorg(chain, depth, mode, depth if blocks is None else blocks))
+
+
+async def _reorg(chain: DevChain, depth: int, mode: ReorgMode, blocks: int) -> list[BlockRecord]:
     new: list[BlockRecord] = []
     announcements = []
     async with chain.gate.building():
@@ -48,7 +52,7 @@ async def reorg(
         chain.forget_states()
         await chain.read_states({tx.sender for tx in returned} | set(chain.mempool.senders()))
         announcements += chain.reinject(returned)
-        for index in range(depth if blocks is None else blocks):
+        for index in range(blocks):
             # The old blocks' own slots, then the slots after them.
             timestamp_s = chain.head.timestamp_s + chain.step_s
             if mode is ReorgMode.SAME and index < len(old):

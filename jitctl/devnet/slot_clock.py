@@ -23,7 +23,6 @@ class SlotClock:
         self._chain = chain
         self._task: asyncio.Task[None] | None = None
         self.slot_seconds: float | None = None
-        self.last_failure = ""
 
     def set(self, slot_seconds: float | None) -> None:
         """Change the pace; ValueError unless positive or None."""
@@ -50,9 +49,9 @@ class SlotClock:
             due = max(due + slot_seconds, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
             try:
-                await asyncio.shield(self._chain.slot(self._timestamp_s()))
+                await self._chain.slot(self._timestamp_s())
             except JitError as error:
-                self.last_failure = error.message
+                self._chain.last_failure = error.message
 
     def _timestamp_s(self) -> int:
         """Return the newest slot's time that is not in the future, if it is after the parent's."""

@@ -13,7 +13,6 @@ from jitctl.devnet.door_client import DoorClient, DoorError
 from jitctl.devnet.fixtures import fixture
 from tests.devnet.door_people import GWEI, SINK
 
-
 TOKEN, BURNER, FEED = (Interface(fixture(name)["abi"]) for name in ("TestToken", "GasBurner", "PriceFeed"))
 
 

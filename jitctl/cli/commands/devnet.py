@@ -189,6 +189,7 @@ def _status_text(data: dict[str, Any]) -> str:
             ("slots", "only when asked" if slots is None else f"every {slots:g} s"),
             ("pending", f"{data['pendingTransactions']} transactions"),
             ("faults", faults),
+            ("failure", data["lastFailure"]),
             ("config", data["configDir"]),
         ]
     )
