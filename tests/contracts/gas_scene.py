@@ -19,6 +19,7 @@ ETH = 10**18
 WINDOW_S = 1_800
 LIQUIDITY = 10**24
 VICTIM_IN = 10 * ETH
+_MINT = "mint(address,address,int24,int24,uint128)"
 
 
 class GasScene:
@@ -61,8 +62,8 @@ class GasScene:
 
     def _fill_history(self) -> None:
         """Write an observation a block for more than the window, as in a busy pool."""
+        self.chain.rpc("anvil_setBlockTimestampInterval", 12)
         for turn in range(WINDOW_S // 12 + 10):
-            self.chain.rpc("evm_increaseTime", 12)
             self.chain.send(self.trader, self._swap_data(turn % 2 == 0, ETH))
         self.settle()
 
@@ -76,32 +77,55 @@ class GasScene:
         """Somebody else's liquidity."""
         self._provide(lower, upper, 10**18)
 
-    def bundle(self, lower: int, upper: int) -> tuple[int, int, int, int]:
-        """Return the gas of mint, victim, burn, and of the victim's swap alone."""
+    def bundle(self, lower: int, upper: int) -> tuple[int, int, int]:
+        """Return the gas of our mint, of the victim's swap after it, and of our burn, in one block."""
         self.settle()
-        chain = self.chain
-        snapshot = chain.rpc("evm_snapshot")
-        plain = int(chain.send(self.trader, self._swap_data(True, VICTIM_IN))["gasUsed"])
-        chain.rpc("evm_revert", snapshot)
-        chain.sync_nonce()
-        chain.rpc("evm_increaseTime", 12)
-        head = chain.w3.eth.get_block("latest")
+        head = self.chain.w3.eth.get_block("latest")
         parent = Hash32(head["hash"].to_0x_hex())
         ceiling = 2**160 - 1
         mint = calls.mint(
             self.pool, lower, upper, LIQUIDITY, 2**128, 2**128, head["number"] + 1, parent, 0, ceiling
         )
-        hashes = [
-            chain.queue(self.executor, mint),
-            chain.queue(self.trader, self._swap_data(True, VICTIM_IN)),
-            chain.queue(self.executor, calls.burn(self.pool, 1, 0, ceiling, 10**14)),
-        ]
-        chain.mine()
-        receipts = [chain.receipt(tx_hash) for tx_hash in hashes]
-        assert [receipt["status"] for receipt in receipts] == [1, 1, 1]
+        burn = calls.burn(self.pool, 1, 0, ceiling, 10**14)
+        mint_gas, victim_gas, burn_gas = self._in_one_block(
+            (self.executor, mint), (self.trader, self._victim()), (self.executor, burn)
+        )
+        return mint_gas, victim_gas, burn_gas
+
+    def without_us(self) -> int:
+        """Return the gas of the victim's swap alone in its block; nothing stays changed."""
+        self.settle()
+        snapshot = self.chain.rpc("evm_snapshot")
+        (gas,) = self._in_one_block((self.trader, self._victim()))
+        self._back_to(snapshot)
+        return gas
+
+    def unguarded(self, lower: int, upper: int) -> int:
+        """Return the gas of both legs of a contract that checks and keeps nothing; nothing stays changed."""
+        self.settle()
+        snapshot = self.chain.rpc("evm_snapshot")
+        mint = call_data(_MINT, self.pool, self.trader, lower, upper, LIQUIDITY)
+        burn = call_data("burn(address,int24,int24,uint128)", self.pool, lower, upper, LIQUIDITY)
+        mint_gas, _, burn_gas = self._in_one_block(
+            (self.trader, mint), (self.trader, self._victim()), (self.trader, burn)
+        )
+        self._back_to(snapshot)
+        return mint_gas + burn_gas
+
+    def _in_one_block(self, *transactions: tuple[Address, bytes]) -> list[int]:
+        hashes = [self.chain.queue(to, data) for to, data in transactions]
+        self.chain.mine()
+        receipts = [self.chain.receipt(tx_hash) for tx_hash in hashes]
+        assert [receipt["status"] for receipt in receipts] == [1] * len(hashes)
         assert len({receipt["blockNumber"] for receipt in receipts}) == 1
-        gas = [int(receipt["gasUsed"]) for receipt in receipts]
-        return gas[0], gas[1], gas[2], plain
+        return [int(receipt["gasUsed"]) for receipt in receipts]
+
+    def _back_to(self, snapshot: str) -> None:
+        self.chain.rpc("evm_revert", snapshot)
+        self.chain.sync_nonce()
+
+    def _victim(self) -> bytes:
+        return self._swap_data(True, VICTIM_IN)
 
     def _provide(self, lower: int, upper: int, liquidity: int) -> None:
         signature = "mint(address,address,int24,int24,uint128)"
@@ -126,5 +150,3 @@ def anvil_scene() -> Iterator[GasScene]:
 def _hex(text: str) -> bytes:
     return bytes.fromhex(text.removeprefix("0x"))
 
-
-__all__ = ["Address", "GasScene", "anvil_scene"]
