@@ -91,7 +91,11 @@ class AttemptDesk:
         parts.ports.ledger.open_attempt(record)
         parts.follower.add(attempt)
         parts.metrics.happenings.add("attempts")
-        parts.background.start(f"attempt:{attempt_id}", lambda: self._run(attempt))
+        if not parts.background.start(f"attempt:{attempt_id}", lambda: self._run(attempt)):
+            self._runner.abandon(attempt, "superseded", "too many tasks")
+            parts.follower.forget(attempt_id)
+            parts.lanes.release(attempt_id)
+            return False
         return True
 
     def give_up(self, attempt: Attempt, reason: str) -> None:

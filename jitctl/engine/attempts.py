@@ -109,19 +109,19 @@ class AttemptRunner:
             if not reason:
                 reason, detail = await self._submit(attempt)
             if reason:
-                self._abandon(attempt, reason, detail)
+                self.abandon(attempt, reason, detail)
         except asyncio.CancelledError:
             if attempt.state in (AttemptState.PLANNED, AttemptState.SIMULATED):
-                self._abandon(attempt, "stopping", "")
+                self.abandon(attempt, "stopping", "")
             raise
         except LedgerError as error:
             self._metrics.happenings.add("ledger_errors")
-            self._abandon(attempt, "ledger", error.message)
+            self.abandon(attempt, "ledger", error.message)
             raise
         except Exception as error:
             # A defect, of ours or of an adapter; the engine pauses. What was sent is followed all the same.
             if attempt.state in (AttemptState.PLANNED, AttemptState.SIMULATED):
-                self._abandon(attempt, "internal", f"{type(error).__name__}: {error}")
+                self.abandon(attempt, "internal", f"{type(error).__name__}: {error}")
             else:
                 self._record_sent(attempt, ())
             raise
@@ -250,6 +250,9 @@ class AttemptRunner:
             attempt.state = AttemptState.SUBMITTED
         attempt.draft, attempt.alternatives = None, ()
         self._ports.observer.event(
+            "execution_time", {"attempt": attempt.attempt_id, "stages_ms": dict(attempt.latencies_ms)}
+        )
+        self._ports.observer.event(
             "bundle_submitted",
             {
                 "attempt": attempt.attempt_id,
@@ -259,7 +262,8 @@ class AttemptRunner:
             },
         )
 
-    def _abandon(self, attempt: Attempt, reason: str, detail: str) -> None:
+    def abandon(self, attempt: Attempt, reason: str, detail: str) -> None:
+        """End an attempt of which nothing was sent; `reason` is one of `ABANDON_REASONS`."""
         attempt.reason, attempt.outcome = reason, Outcome.ABANDONED
         self._metrics.abandons.add(reason)
         self._metrics.outcomes.add(Outcome.ABANDONED)

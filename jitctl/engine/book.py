@@ -14,7 +14,8 @@ from jitctl.domain.values import Address, Hash32
 class Wanted:
     """A pending swap that may be worth an attempt.
 
-    `worth_wei` is its last evaluation (0: none yet), `tried_on` the head on which it needs no other.
+    `worth_wei` is its last evaluation (0: none yet), `tried_on` the head on which it needs no other,
+    `failures` how many simulations it failed: a swap that looks rich and never works must not keep a lane.
     """
 
     tx: PendingTx
@@ -22,6 +23,7 @@ class Wanted:
     first_head: int
     worth_wei: int = 0
     tried_on: Hash32 | None = None
+    failures: int = 0
 
 
 class WantedBook:
@@ -45,7 +47,7 @@ class WantedBook:
         return known if known != tx.hash else None
 
     def add(self, wanted: Wanted) -> Wanted | None:
-        """Keep a swap; returns the one dropped for it when the book is full: the least worth, then oldest."""
+        """Keep a swap; returns what is dropped for it when the book is full: the least promising."""
         tx = wanted.tx
         self._by_hash[tx.hash] = wanted
         self._by_slot[tx.sender, tx.nonce] = tx.hash
@@ -53,7 +55,7 @@ class WantedBook:
             return None
         dropped = min(
             (entry for entry in self._by_hash.values() if entry is not wanted),
-            key=lambda entry: (entry.worth_wei, entry.first_head),
+            key=lambda entry: (-entry.failures, entry.worth_wei, entry.first_head),
         )
         self.remove(dropped.tx.hash)
         return dropped
@@ -89,9 +91,10 @@ class WantedBook:
         return old
 
     def best_first(self) -> list[Hash32]:
-        """Return all hashes, the most promising first, then the newest."""
+        """Return all hashes: what has failed least, then the most promising, then the newest."""
         ordered = sorted(
-            self._by_hash.values(), key=lambda entry: (-entry.worth_wei, -entry.first_head, entry.tx.hash)
+            self._by_hash.values(),
+            key=lambda entry: (entry.failures, -entry.worth_wei, -entry.first_head, entry.tx.hash),
         )
         return [entry.tx.hash for entry in ordered]
 

@@ -92,10 +92,12 @@ class GuardsRead:
 class Synced:
     """Everything that is not in the blocks has been read at `head`: nonces, outcomes, balances, positions.
 
-    `outcomes` are attempts whose blocks were not followed. `failure` says why it could not be read.
+    `outcomes` are attempts whose blocks were not followed, `loaded` says that the pools were read too.
+    `failure` says why it could not be read.
     """
 
     head: Head
+    loaded: bool = False
     nonces: Mapping[Address, int] = field(default_factory=dict)
     outcomes: tuple[tuple[str, MinedBundle], ...] = ()
     available: Mapping[Address, int] = field(default_factory=dict)

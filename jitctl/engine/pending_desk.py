@@ -18,6 +18,11 @@ from jitctl.strategy.jit import evaluate
 
 _BLOB_TX = 3
 _TRACE_TIMEOUT_S = 1.0
+MAX_FAILURES = 5
+"""A victim whose simulation failed so often is not wanted any more."""
+_VICTIM_FAILED = frozenset(
+    {"victim_reverts", "victim_gone", "victim_gas", "unprofitable", "simulation_failed", "raw_mismatch"}
+)
 _MAY_PASS = frozenset({SkipReason.POOL_BUSY, SkipReason.NO_CAPITAL, SkipReason.MARK_STALE})
 """Reasons that may go away on the same head, when another attempt ends or prices are read."""
 
@@ -78,6 +83,10 @@ class PendingDesk:
         if head is None or not parts.standing.running:
             return
         wanted = parts.book.get(attempt.victim_hash)
+        if wanted is not None and attempt.reason in _VICTIM_FAILED:
+            wanted.failures += 1
+            if wanted.failures >= MAX_FAILURES:
+                parts.book.remove(wanted.tx.hash)
         if wanted is not None and attempt.reason == "victim_gas" and attempt.alternatives:
             plan, *rest = attempt.alternatives
             if plan.parent_hash == head.hash:

@@ -74,6 +74,7 @@ class Reconciler:
         await parts.ports.prices.refresh(head)
         return Synced(
             head=head,
+            loaded=load,
             nonces=dict(zip(operators, nonces, strict=True)),
             outcomes=outcomes,
             available=await self._reads.balances_at(head, specs),

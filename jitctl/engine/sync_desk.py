@@ -67,8 +67,8 @@ class SyncDesk:
         if synced.failure:
             self._later(synced.failure)
             return
-        if synced.head.hash != head.hash:
-            # A block came in between, and was not followed with these nonces.
+        if synced.head.hash != head.hash or not (self.loaded or synced.loaded):
+            # A block came in between and was not followed with these nonces, or the pools failed meanwhile.
             self.begin()
             return
         attempts = list(parts.follower.live.values())
@@ -126,6 +126,9 @@ class SyncDesk:
         elif pause is not None:
             why = pause.why or "the pause flag is up"
             parts.standing.move(EngineEvent.SYNCED_PAUSED, pause.who or "latch", why)
+        elif last is not None and last.state is EngineState.HALTED:
+            # The latch says armed, but nobody cleared this halt: clearing it raises the pause flag.
+            self._halting.halt(last.who, last.why)
         elif last is not None and self._must_not_resume(last, open_positions):
             why = f"the last run ended without stopping, in {last.state}"
             parts.latch.pause("engine", why, parts.ports.clock.wall_s())
@@ -134,7 +137,7 @@ class SyncDesk:
             parts.standing.move(EngineEvent.SYNCED, "engine", "in step with the chain")
 
     def _must_not_resume(self, last: EngineRecord, open_positions: int) -> bool:
-        if last.state in (EngineState.STOPPED, EngineState.HALTED):
+        if last.state is EngineState.STOPPED:
             return False
         flat = open_positions == 0
         return last.state is EngineState.PAUSED or not (self._parts.settings.resume_after_crash and flat)

@@ -244,6 +244,7 @@ class FakeSimulator:
     def __init__(self) -> None:
         self.drafts: list[BundleDraft] = []
         self.verdicts: list[tuple[str, str]] = []
+        self.refused: dict[Hash32, str] = {}
         self.failure: Exception | None = None
         self.before: Callable[[BundleDraft], Awaitable[None]] | None = None
         self.amounts: Callable[[JitPlan], LegAmounts] = amounts_of
@@ -254,6 +255,8 @@ class FakeSimulator:
             await self.before(draft)
         if self.failure is not None:
             raise self.failure
+        if draft.victim.hash in self.refused:
+            return BundleSimulation(False, self.refused[draft.victim.hash], "")
         if self.verdicts:
             reason, detail = self.verdicts.pop(0)
             if reason:

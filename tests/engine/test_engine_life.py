@@ -404,3 +404,26 @@ async def test_external_flows_are_named_and_reorged(tmp_path: Path) -> None:
     await world.clock.advance(1.1)
     assert world.ledger.flows() == ()
     await world.stop()
+
+
+async def test_a_rich_swap_that_never_works_does_not_keep_the_lane(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    bait = a_swap(200)
+    world.simulator.refused[bait.hash] = "victim_reverts"
+    await world.pend(bait)
+    honest = a_swap(sender=account(9))
+    await world.pend(honest)
+    # With every head the one that failed comes after the one that did not, though it looks richer.
+    await world.empty_blocks(2)
+    assert [draft.victim.hash for draft in world.simulator.drafts] == [bait.hash, *[honest.hash] * 3]
+    await world.stop()
+
+
+async def test_a_victim_that_fails_again_and_again_is_dropped(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    world.simulator.verdicts = [("victim_reverts", "")] * 10
+    await world.pend(a_swap())
+    await world.empty_blocks(8)
+    assert len(world.simulator.drafts) == 5
+    assert world.engine.figures()["wantedSwaps"] == 0
+    await world.stop()

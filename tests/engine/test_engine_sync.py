@@ -71,6 +71,22 @@ async def test_halted_stays_halted(tmp_path: Path) -> None:
     await world.stop()
 
 
+async def test_a_halt_that_the_latch_forgot_is_not_forgotten(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.command("emergency-stop", "odd")
+    await world.stop()
+    (world.data_dir / "HALTED").rename(world.data_dir / "ARMED")
+    world = await reborn(world)
+    assert world.engine.state == "HALTED"
+    assert not world.latch.armed()
+    await world.stop()
+    # Cleared while the daemon was down: paused.
+    world.latch.clear("ann", "checked", 1.0)
+    world = await reborn(world)
+    assert world.engine.state == "PAUSED"
+    await world.stop()
+
+
 FATES = ("in flight", "landed", "missed", "reverted", "next block")
 
 
