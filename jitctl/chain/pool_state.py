@@ -25,7 +25,7 @@ _TICK_BITMAP = bytes.fromhex("5339c296")
 _TICKS = bytes.fromhex("f30dba93")
 
 
-class PoolNotUsable(ValueError):  # noqa: N818 - states a fact about the pool
+class PoolNotUsable(ValueError):
     """The pool is not initialised, or is not the one that was configured."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -18,7 +18,7 @@ from jitctl.chain.clock import Clock, SystemClock
 from jitctl.chain.health import EndpointHealth, HealthRecord
 from jitctl.chain.http_rpc import HttpRpc, RateLimitedError
 from jitctl.chain.quantities import quantity
-from jitctl.chain.ws import WsRpc
+from jitctl.chain.ws import BATCH_REFUSED, Request, WsRpc
 from jitctl.domain.counters import Counters
 from jitctl.errors import JitError, NodeError, TimedOut
 
@@ -52,6 +52,7 @@ class _Endpoint:
         self.http = HttpRpc(spec.name, spec.http_url)
         self.ws: WsRpc | None = None
         self.chain_checked = False
+        self.batches = True
 
     async def call(self, method: str, params: Sequence[Any], timeout_s: float) -> Any:
         ws = self.ws
@@ -62,6 +63,26 @@ class _Endpoint:
                 if error.rpc_code is not None or ws.is_open:
                     raise
         return await self.http.call(method, params, timeout_s=timeout_s)
+
+    async def call_many(self, requests: Sequence[Request], timeout_s: float) -> list[Any | NodeError]:
+        ws = self.ws
+        if self.batches and ws is not None and ws.is_open:
+            try:
+                return await ws.call_many(requests, timeout_s=timeout_s)
+            except NodeError as error:
+                if error.rpc_code is None and ws.is_open:
+                    raise
+                self.batches = error.rpc_code != BATCH_REFUSED
+        outcomes = await asyncio.gather(
+            *(self.call(method, params, timeout_s) for method, params in requests), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and getattr(outcome, "rpc_code", None) is None:
+                raise outcome
+        return list(outcomes)
+
+
+Ask = Callable[[_Endpoint, float], Awaitable[Any]]
 
 
 class NodePool:
@@ -131,20 +152,21 @@ class NodePool:
         `timeout_s` bounds each endpoint's attempt. `only` names one endpoint to ask, with no failover.
         Raises `NodeError` (with `rpc_code` when a node answered with an error) or `TimedOut`.
         """
-        self.counters.add("calls")
-        limit_s = self._timeout_s if timeout_s is None else timeout_s
-        failure: JitError | None = None
-        for endpoint in self._order() if only is None else self._named(only):
-            if failure is not None:
-                self.counters.add("failovers")
-            try:
-                return await self._call_one(endpoint, method, params, limit_s)
-            except (NodeError, TimedOut) as error:
-                if isinstance(error, NodeError) and error.rpc_code is not None:
-                    raise
-                failure = error
-        self.counters.add("exhausted")
-        raise failure or NodeError("no node may be asked now", hint="see `jitctl check-node-sync`")
+        return await self._first(
+            lambda endpoint, limit_s: endpoint.call(method, params, limit_s), timeout_s, only
+        )
+
+    async def call_many(
+        self, requests: Sequence[Request], *, timeout_s: float | None = None
+    ) -> list[Any | NodeError]:
+        """Return each request's `result`, or the `NodeError` that the node answered it with.
+
+        All go to one endpoint, in one frame where it allows that; the rest is as in `call`.
+        """
+        outcomes: list[Any | NodeError] = await self._first(
+            lambda endpoint, limit_s: endpoint.call_many(requests, limit_s), timeout_s, None
+        )
+        return outcomes
 
     def subscribable(self) -> list[NodeEndpoint]:
         """Endpoints with a WebSocket, the one to use first."""
@@ -196,14 +218,28 @@ class NodePool:
 
     # -- asking
 
-    async def _call_one(
-        self, endpoint: _Endpoint, method: str, params: Sequence[Any], timeout_s: float
-    ) -> Any:
+    async def _first(self, ask: Ask, timeout_s: float | None, only: str | None) -> Any:
+        self.counters.add("calls")
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        failure: JitError | None = None
+        for endpoint in self._order() if only is None else self._named(only):
+            if failure is not None:
+                self.counters.add("failovers")
+            try:
+                return await self._ask_one(endpoint, ask, limit_s)
+            except (NodeError, TimedOut) as error:
+                if isinstance(error, NodeError) and error.rpc_code is not None:
+                    raise
+                failure = error
+        self.counters.add("exhausted")
+        raise failure or NodeError("no node may be asked now", hint="see `jitctl check-node-sync`")
+
+    async def _ask_one(self, endpoint: _Endpoint, ask: Ask, timeout_s: float) -> Any:
         begun_ns = self._clock.monotonic_ns()
         try:
             if not endpoint.chain_checked:
                 await self._check_chain(endpoint, timeout_s)
-            result = await endpoint.call(method, params, timeout_s)
+            result = await ask(endpoint, timeout_s)
         except (NodeError, TimedOut) as error:
             if isinstance(error, NodeError) and error.rpc_code is not None:
                 endpoint.health.answered((self._clock.monotonic_ns() - begun_ns) / 1e6)

@@ -23,11 +23,15 @@ from jitctl.errors import NodeError
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """A block with all bodies is a few MiB; anything beyond this is refused."""
 MAX_OUTSTANDING = 4096
+BATCH_REFUSED = -32600
+"""JSON-RPC's "invalid request", which is what a node without batches makes of one."""
 WS_COUNTS = ("requests", "late_replies", "bad_messages", "unrouted")
 
 _YIELD_EVERY_FRAMES = 32
 
 SubscriptionHandler = Callable[[Any], None]
+Request = tuple[str, Sequence[Any]]
+"""A method and its parameters."""
 FrameHook = Callable[[bytes], bool]
 """Sees every frame before it is parsed; True means that it has dealt with it."""
 
@@ -42,6 +46,7 @@ class WsRpc:
         self._connection = connection
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._batched: set[int] = set()
         self._handlers: dict[str, SubscriptionHandler] = {}
         # Notifications may arrive before the reply that names their subscription has been handled.
         self._early: dict[str, list[Any]] = {}
@@ -77,14 +82,7 @@ class WsRpc:
 
     async def call(self, method: str, params: Sequence[Any] = (), *, timeout_s: float = 2.0) -> Any:
         """Return the `result` of one call; a JSON-RPC error is a `NodeError` with `rpc_code`."""
-        if self._closed.is_set():
-            raise NodeError(f"node {self.name}: the WebSocket is closed")
-        if len(self._waiting) >= MAX_OUTSTANDING:
-            raise NodeError(f"node {self.name}: {MAX_OUTSTANDING} calls are already waiting")
-        request_id = next(self._ids)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = future
-        self.counters.add("requests")
+        request_id, future = self._expect()
         frame = orjson.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
         try:
             with mapped(self.name, method):
@@ -93,6 +91,53 @@ class WsRpc:
                     return await future
         finally:
             self._waiting.pop(request_id, None)
+
+    async def call_many(
+        self, requests: Sequence[Request], *, timeout_s: float = 2.0
+    ) -> list[Any | NodeError]:
+        """Return each request's `result`, or the `NodeError` that the node answered it with, from one frame.
+
+        Raises `NodeError` (with `rpc_code` if the node refuses batches) or `TimedOut` for all of them.
+        """
+        expected = [self._expect() for _ in requests]
+        frame = orjson.dumps(
+            [
+                {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
+                for (request_id, _), (method, params) in zip(expected, requests, strict=True)
+            ]
+        )
+        ids = [request_id for request_id, _ in expected]
+        self._batched.update(ids)
+        try:
+            with mapped(self.name, requests[0][0]):
+                async with asyncio.timeout(timeout_s):
+                    await self._connection.send(frame, text=True)
+                    outcomes: list[Any | NodeError] = []
+                    for _, future in expected:
+                        try:
+                            outcomes.append(await future)
+                        except NodeError as error:
+                            if error.rpc_code is None or error.rpc_code == BATCH_REFUSED:
+                                raise
+                            outcomes.append(error)
+                    return outcomes
+        finally:
+            self._batched.difference_update(ids)
+            for request_id in ids:
+                future = self._waiting.pop(request_id)
+                if future.done() and not future.cancelled():
+                    future.exception()  # seen, or asyncio would warn that nobody asked
+
+    def _expect(self) -> tuple[int, asyncio.Future[Any]]:
+        if self._closed.is_set():
+            raise NodeError(f"node {self.name}: the WebSocket is closed")
+        if len(self._waiting) >= MAX_OUTSTANDING:
+            raise NodeError(f"node {self.name}: {MAX_OUTSTANDING} calls are already waiting")
+        request_id = next(self._ids)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = future
+        self.counters.add("requests")
+        return request_id, future
 
     async def subscribe(
         self, params: Sequence[Any], handler: SubscriptionHandler, *, timeout_s: float = 5.0
@@ -139,7 +184,13 @@ class WsRpc:
         except ValueError:
             self.counters.add("bad_messages")
             return
-        if not isinstance(message, dict):
+        if isinstance(message, list):
+            for each in message:
+                if isinstance(each, dict):
+                    self._reply(each)
+                else:
+                    self.counters.add("bad_messages")
+        elif not isinstance(message, dict):
             self.counters.add("bad_messages")
         elif message.get("method") == "eth_subscription":
             self._notify(message.get("params"))
@@ -148,6 +199,9 @@ class WsRpc:
 
     def _reply(self, message: dict[str, Any]) -> None:
         request_id = message.get("id")
+        if request_id is None and self._batched and message.get("error") is not None:
+            self._refuse_batches(message)
+            return
         future = self._waiting.get(request_id) if isinstance(request_id, int) else None
         if future is None or future.done():
             self.counters.add("late_replies")
@@ -157,6 +211,14 @@ class WsRpc:
             future.set_result(message["result"])
         else:
             future.set_exception(error)
+
+    def _refuse_batches(self, message: dict[str, Any]) -> None:
+        """One error without an id answers a whole batch, and does not say which."""
+        error = rpc_error(self.name, message)
+        for request_id in self._batched:
+            future = self._waiting.get(request_id)
+            if future is not None and not future.done():
+                future.set_exception(NodeError(str(error), rpc_code=BATCH_REFUSED))
 
     def _notify(self, params: Any) -> None:
         if not isinstance(params, dict) or not isinstance(params.get("subscription"), str):

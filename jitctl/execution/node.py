@@ -28,6 +28,14 @@ class Node(Protocol):
     ) -> Any: ...
 
 
+class BatchNode(Node, Protocol):
+    """A node that also takes several calls in one frame; a call answered with an error has it returned."""
+
+    async def call_many(
+        self, requests: Sequence[tuple[str, Sequence[Any]]], *, timeout_s: float | None = None
+    ) -> list[Any]: ...
+
+
 def block_overrides(parent: Head, base_fee_wei: int, timestamp_s: int, fee_recipient: Address) -> Call:
     """The header of the block after `parent`, as `eth_simulateV1` takes it."""
     return {
@@ -53,19 +61,30 @@ async def simulate_calls(
     The parent is pinned by its hash. `validation` asks the node to be strict where it can be; nothing here
     relies on that. Raises `NodeError` or `TimedOut`.
     """
+    request = simulation_request(parent, overrides, calls, state)
+    reply = await node.call("eth_simulateV1", request, timeout_s=timeout_s, only=only)
+    return simulation_results(reply, parent, len(calls))
+
+
+def simulation_request(
+    parent: Head, overrides: Call, calls: Sequence[Call], state: Call | None = None
+) -> list[Any]:
+    """The parameters of `eth_simulateV1` for `simulate_calls`."""
     block: Call = {"blockOverrides": overrides, "calls": list(calls)}
     if state:
         block["stateOverrides"] = state
     request = {"blockStateCalls": [block], "validation": True, "traceTransfers": False}
-    reply = await node.call(
-        "eth_simulateV1", [request, {"blockHash": parent.hash}], timeout_s=timeout_s, only=only
-    )
+    return [request, {"blockHash": parent.hash}]
+
+
+def simulation_results(reply: Any, parent: Head, count: int) -> list[dict[str, Any]]:
+    """The `count` results in a reply of `eth_simulateV1`; raises `NodeError`."""
     try:
         (simulated,) = reply
         results = simulated["calls"]
         if int(simulated["number"], 16) != parent.number + 1:
             raise NodeError("the node simulated another block number")
-        if len(results) != len(calls) or not all(isinstance(result, dict) for result in results):
+        if len(results) != count or not all(isinstance(result, dict) for result in results):
             raise NodeError("the node did not return one result per call")
     except (LookupError, TypeError, ValueError):
         raise NodeError("the node's simulation has the wrong shape") from None

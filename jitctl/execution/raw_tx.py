@@ -16,7 +16,7 @@ from jitctl.errors import NodeError
 from jitctl.execution.rlp import Item, encode
 
 
-class RawMismatch(NodeError):  # noqa: N818 - named as the reason that it becomes
+class RawMismatch(NodeError):
     """The body does not rebuild to the bytes of its hash: the node sent something incomplete or altered."""
 
     reason = "raw_mismatch"

@@ -14,7 +14,14 @@ from jitctl.domain.values import Address
 from jitctl.errors import JitError, NodeError, TimedOut
 from jitctl.execution.base_fee import next_base_fee_wei
 from jitctl.execution.executor_calls import burn_calldata, mint_calldata
-from jitctl.execution.node import Call, Node, block_overrides, number, simulate_calls
+from jitctl.execution.node import (
+    BatchNode,
+    Call,
+    block_overrides,
+    number,
+    simulation_request,
+    simulation_results,
+)
 from jitctl.execution.raw_tx import RawMismatch, rebuild
 from jitctl.execution.revert_reason import revert_reason
 
@@ -26,7 +33,7 @@ CLASSIFYING_GAS = 10_000_000
 """Gas with which a failed victim is tried again, to learn whether gas was what it lacked."""
 
 
-class _Failed(Exception):  # noqa: N818 - carries a reason of ABANDON_REASONS, is not an error for people
+class _Failed(Exception):
     def __init__(self, reason: str, detail: str, legs: tuple[LegResult, ...] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -37,7 +44,7 @@ class _Failed(Exception):  # noqa: N818 - carries a reason of ABANDON_REASONS, i
 class NodeSimulator:
     """`simulate` never raises for what a node or a transaction does: it is the simulation's `reason`."""
 
-    def __init__(self, node: Node, *, executor: Address, timeout_s: float = 0.3) -> None:
+    def __init__(self, node: BatchNode, *, executor: Address, timeout_s: float = 0.3) -> None:
         self.counters = Counters(SIMULATION_OUTCOMES)
         self._node = node
         self._executor = executor
@@ -69,13 +76,15 @@ class NodeSimulator:
         _check_draft(draft)
         victim = draft.victim
         at = {"blockHash": draft.parent.hash}
-        results, *accounts = await asyncio.gather(
-            self._run(draft, victim_call(victim)),
-            self._node.call("eth_getTransactionCount", [draft.operator, at], timeout_s=self._timeout_s),
-            self._node.call("eth_getBalance", [draft.operator, at], timeout_s=self._timeout_s),
-            self._node.call("eth_getTransactionCount", [victim.sender, at], timeout_s=self._timeout_s),
-            self._node.call("eth_getBalance", [victim.sender, at], timeout_s=self._timeout_s),
-            return_exceptions=True,
+        simulated, *accounts = await self._node.call_many(
+            [
+                ("eth_simulateV1", self._request(draft, victim_call(victim))),
+                ("eth_getTransactionCount", [draft.operator, at]),
+                ("eth_getBalance", [draft.operator, at]),
+                ("eth_getTransactionCount", [victim.sender, at]),
+                ("eth_getBalance", [victim.sender, at]),
+            ],
+            timeout_s=self._timeout_s,
         )
         latest = await self._node.call("eth_getBlockByNumber", ["latest", False], timeout_s=self._timeout_s)
         if not isinstance(latest, Mapping) or "hash" not in latest:
@@ -84,10 +93,10 @@ class NodeSimulator:
             raise _Failed("parent_moved", f"the head is no longer {draft.parent.hash}")
         # A strict node refuses to simulate what an account cannot pay: our own check names that better.
         _check_accounts(draft, [number(_answer(value), "an account") for value in accounts])
-        results = _answer(results)
+        results = simulation_results(_answer(simulated), draft.parent, 3)
         return await self._judge(draft, results)
 
-    async def _run(self, draft: BundleDraft, victim: Call, state: Call | None = None) -> list[dict[str, Any]]:
+    def _request(self, draft: BundleDraft, victim: Call, state: Call | None = None) -> list[Any]:
         overrides = block_overrides(
             draft.parent, draft.base_fee_wei, draft.timestamp_s, draft.parent.coinbase
         )
@@ -96,9 +105,7 @@ class NodeSimulator:
             victim,
             self._leg_call(draft, burn_calldata(draft), draft.nonce + 1, draft.burn_gas_limit),
         ]
-        return await simulate_calls(
-            self._node, draft.parent, overrides, calls, state=state, timeout_s=self._timeout_s
-        )
+        return simulation_request(draft.parent, overrides, calls, state)
 
     def _leg_call(self, draft: BundleDraft, calldata: bytes, nonce: int, gas_limit: int) -> Call:
         return {
@@ -141,7 +148,9 @@ class NodeSimulator:
         call["gas"] = hex(max(CLASSIFYING_GAS, 2 * draft.victim.gas_limit))
         state: Call = {draft.victim.sender: {"balance": hex(1 << 128)}}
         try:
-            results = await self._run(draft, call, state)
+            request = self._request(draft, call, state)
+            reply = await self._node.call("eth_simulateV1", request, timeout_s=self._timeout_s)
+            results = simulation_results(reply, draft.parent, 3)
         except JitError:
             return False
         return _leg(results[1]).success

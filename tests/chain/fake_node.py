@@ -28,6 +28,8 @@ class FakeNode:
         self.raw_body: bytes | None = None
         self.silent_methods: set[str] = set()
         self.refuse_full_bodies = False
+        self.refuse_batches = False
+        self.frames: list[int] = []
         self.sockets: set[web.WebSocketResponse] = set()
         self.subscriptions: list[tuple[web.WebSocketResponse, str, list[Any]]] = []
         self.accept_sockets = True
@@ -110,6 +112,10 @@ class FakeNode:
             if message.type is not WSMsgType.TEXT:
                 continue
             body = json.loads(message.data)
+            self.frames.append(len(body) if isinstance(body, list) else 1)
+            if isinstance(body, list):
+                await self._batch(body, socket)
+                continue
             self.calls.append(body["method"])
             if body["method"] in self.silent_methods:
                 continue
@@ -117,6 +123,13 @@ class FakeNode:
             await socket.send_str(json.dumps(reply))
         self.sockets.discard(socket)
         return socket
+
+    async def _batch(self, entries: list[dict[str, Any]], socket: web.WebSocketResponse) -> None:
+        if self.refuse_batches:
+            error = {"code": -32600, "message": "batches are not supported"}
+            await socket.send_str(json.dumps({"jsonrpc": "2.0", "id": None, "error": error}))
+        elif not any(entry["method"] in self.silent_methods for entry in entries):
+            await socket.send_str(json.dumps([self._reply(entry, socket) for entry in entries]))
 
     def _reply(self, body: dict[str, Any], socket: web.WebSocketResponse | None = None) -> dict[str, Any]:
         method, params = body["method"], body.get("params", [])

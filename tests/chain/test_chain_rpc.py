@@ -261,3 +261,45 @@ async def test_secrets_in_urls_do_not_reach_errors():
         await pool.call("eth_blockNumber")
     assert "canary" not in str(caught.value) and caught.value.__cause__ is None
     await pool.close()
+
+
+async def test_several_calls_in_one_frame_are_answered_in_order(nodes):
+    first, second = nodes
+    first.answers["echo"] = lambda value: value
+    async with pool_of(first, second) as pool:
+        outcomes = await pool.call_many([("echo", [1]), ("eth_nonsense", []), ("echo", [3])])
+        assert outcomes[0] == 1 and outcomes[2] == 3
+        assert isinstance(outcomes[1], NodeError) and outcomes[1].rpc_code == -32601
+        assert first.frames[-1] == 3
+
+
+async def test_a_node_without_batches_is_asked_one_by_one_from_then_on(nodes):
+    first, second = nodes
+    first.answers["echo"] = lambda value: value
+    first.refuse_batches = True
+    async with pool_of(first, second) as pool:
+        for _ in range(2):
+            assert await pool.call_many([("echo", [1]), ("echo", [2])], timeout_s=5) == [1, 2]
+        assert first.frames.count(2) == 1
+        assert pool.health()[0].usable
+
+
+async def test_several_calls_without_a_socket_go_over_http(nodes):
+    first, second = nodes
+    pool = NodePool([http_only(first), http_only(second)], CHAIN_ID, clock=ManualClock())
+    assert await pool.call_many([("eth_blockNumber", []), ("eth_chainId", [])]) == [hex(100), hex(CHAIN_ID)]
+    first.status = 503
+    assert await pool.call_many([("eth_blockNumber", []), ("eth_chainId", [])]) == [hex(100), hex(CHAIN_ID)]
+    assert pool.counters["failovers"] == 1
+    await pool.close()
+
+
+async def test_several_calls_that_get_no_answer_fail_over_and_time_out(nodes):
+    first, second = nodes
+    async with pool_of(first, second) as pool:
+        first.silent_methods.add("slow")
+        second.answers["slow"] = 5
+        assert await pool.call_many([("slow", []), ("eth_blockNumber", [])], timeout_s=0.1) == [5, hex(100)]
+        second.silent_methods.add("slow")
+        with pytest.raises(TimedOut):
+            await pool.call_many([("slow", [])], timeout_s=0.05)

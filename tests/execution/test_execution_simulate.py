@@ -167,6 +167,9 @@ class SlowNode:
     async def call(self, method, params=(), *, timeout_s=None, only=None):
         await asyncio.sleep(3600)
 
+    async def call_many(self, requests, *, timeout_s=None):
+        await asyncio.sleep(3600)
+
 
 class FailingNode:
     def __init__(self, answer) -> None:
@@ -176,6 +179,9 @@ class FailingNode:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    async def call_many(self, requests, *, timeout_s=None):
+        return [await self.call(*request) for request in requests]
 
 
 async def test_a_silent_node_is_a_timeout(rig):
