@@ -112,6 +112,8 @@ class Latch:
         record = {"who": who, "why": "first start in this folder", "time_s": now_s}
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)
+            # The spare with which the first pause works on a full disk.
+            create_record(self._unpaused, record)
             create_record(self._armed, record, exclusive=True)
         except FileExistsError as error:
             raise Refused(f"{self.data_dir} was armed by another process just now") from error

@@ -1,11 +1,10 @@
 """A process that signs as fast as it may; run by the barrier's tests.
 
-argv: data folder, path of a shared file of three 8-byte counters: turns, signatures, turns that were denied.
-It registers itself as the signer and prints `ready`.
+argv: data folder, path of a shared file of two 8-byte counters: turns and signatures. It registers itself as
+the signer and prints `ready`.
 """
 
 import mmap
-import struct
 import sys
 import time
 from pathlib import Path
@@ -14,14 +13,16 @@ from jitctl.safety.barrier import SubmitBarrier
 from jitctl.safety.latch import Latch
 from jitctl.safety.process_identity import ProcessIdentity
 
-COUNTERS = struct.Struct("<QQQ")
+COUNTERS_BYTES = 16
+TURNS, SIGNATURES = 0, 1
+"""Indexes of the counters; each is written in one store, so that a reader never sees half of one."""
 
 
 def main(data_dir: Path, shared_path: Path) -> None:
     latch, barrier = Latch(data_dir), SubmitBarrier(data_dir)
     barrier.register_signer(ProcessIdentity.current())
-    with shared_path.open("r+b") as file, mmap.mmap(file.fileno(), COUNTERS.size) as shared:
-        turns = signatures = denied = 0
+    with shared_path.open("r+b") as file, mmap.mmap(file.fileno(), COUNTERS_BYTES) as shared:
+        counters = memoryview(shared).cast("Q")
         print("ready", flush=True)
         while True:
             held = barrier.try_shared()
@@ -32,12 +33,8 @@ def main(data_dir: Path, shared_path: Path) -> None:
                         until = time.perf_counter_ns() + 200_000
                         while time.perf_counter_ns() < until:
                             pass
-                        signatures += 1
-                        COUNTERS.pack_into(shared, 0, turns, signatures, denied)
-                    else:
-                        denied += 1
-            turns += 1
-            COUNTERS.pack_into(shared, 0, turns, signatures, denied)
+                        counters[SIGNATURES] += 1
+            counters[TURNS] += 1
 
 
 if __name__ == "__main__":

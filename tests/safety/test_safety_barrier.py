@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from signing_child import COUNTERS
+from signing_child import COUNTERS_BYTES, SIGNATURES, TURNS
 
 from jitctl.errors import JitError, TimedOut
 from jitctl.safety.barrier import SubmitBarrier
@@ -25,21 +25,18 @@ STOPS = 200 if os.environ.get("JITCTL_FULL") else 4
 
 
 class SigningChild:
-    def __init__(self, process: subprocess.Popen[str], shared: mmap.mmap) -> None:
+    def __init__(self, process: subprocess.Popen[str], counters: memoryview) -> None:
         self.process = process
-        self._shared = shared
-
-    def counters(self) -> tuple[int, int, int]:
-        return COUNTERS.unpack_from(self._shared, 0)
+        self._counters = counters
 
     @property
     def signatures(self) -> int:
-        return self.counters()[1]
+        return self._counters[SIGNATURES]
 
     def after_turns(self, more: int) -> None:
         """Return once the child has gone round `more` times; its death is a failure."""
-        goal = self.counters()[0] + more
-        while self.counters()[0] < goal:
+        goal = self._counters[TURNS] + more
+        while self._counters[TURNS] < goal:
             assert self.process.poll() is None, "the signer died"
 
     def after_signature(self) -> None:
@@ -51,16 +48,20 @@ class SigningChild:
 @contextmanager
 def signing_child(data_dir: Path) -> Iterator[SigningChild]:
     shared_path = data_dir.parent / f"counters-{random.getrandbits(64):x}"
-    shared_path.write_bytes(bytes(COUNTERS.size))
+    shared_path.write_bytes(bytes(COUNTERS_BYTES))
     child = Path(__file__).with_name("signing_child.py")
     process = subprocess.Popen(
         [sys.executable, str(child), str(data_dir), str(shared_path)], stdout=subprocess.PIPE, text=True
     )
-    with shared_path.open("r+b") as file, mmap.mmap(file.fileno(), COUNTERS.size) as shared:
+    with (
+        shared_path.open("r+b") as file,
+        mmap.mmap(file.fileno(), COUNTERS_BYTES) as shared,
+        memoryview(shared).cast("Q") as counters,
+    ):
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            yield SigningChild(process, shared)
+            yield SigningChild(process, counters)
         finally:
             process.kill()
             process.wait()
