@@ -32,6 +32,8 @@ FALLBACK_GAS = 400_000
 MAX_SIGNED_FOR_S = 1_800
 MAX_BLOCKS_WAITED = 20
 BASE_FEE_AIM_WEI = GWEI
+TARGET_GAS = 15_000_000
+BURNER_OVERHEAD_GAS = 60_000
 _TAX = "TAX"
 
 
@@ -217,18 +219,20 @@ class Traffic:
         order = Order(2, await self._nonce(user), token, data, 0, 120_000, await self._fees(2, GWEI))
         return await self._submit(user, order)
 
-    async def background(self) -> Hash32:
+    async def background(self) -> tuple[Hash32, ...]:
         """Use up gas as the rest of the world does, so that the base fee stays about where it began."""
         base_fee = await self._base_fee()
-        drift = max(-1.0, min(1.0, math.log(BASE_FEE_AIM_WEI / base_fee)))
-        gas = int(15_000_000 * (1 + 0.5 * drift) * self._rng.uniform(0.8, 1.2))
-        gas = min(gas, 16_500_000)
+        drift = max(-0.9, min(0.8, 2 * math.log(BASE_FEE_AIM_WEI / base_fee)))
+        gas = int(TARGET_GAS * (1 + drift) * self._rng.uniform(0.8, 1.1))
         user = len(self._users) - 1
-        data = Interface(fixture("GasBurner")["abi"]).call("burn", gas - 60_000)
-        order = Order(
-            2, await self._nonce(user), self._devnet.at("gasBurner"), data, 0, gas, Fees(4 * base_fee, 1)
-        )
-        return await self._submit(user, order)
+        nonce = await self._nonce(user)
+        sent = []
+        # Two, because one transaction may not use more than half a block.
+        for index in range(2):
+            data = Interface(fixture("GasBurner")["abi"]).call("burn", gas // 2 - BURNER_OVERHEAD_GAS)
+            to, fees = self._devnet.at("gasBurner"), Fees(4 * base_fee, 1)
+            sent.append(await self._submit(user, Order(2, nonce + index, to, data, 0, gas // 2, fees)))
+        return tuple(sent)
 
     async def _free_user(self, router: str) -> int:
         """Return a random user; not one whose signed allowance may still be on its way."""
