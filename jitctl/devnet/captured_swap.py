@@ -11,7 +11,7 @@ from jitctl.devnet.plot import CapturedSwap
 from jitctl.devnet.proof import LandedJit
 from jitctl.domain.values import PoolSpec
 
-SPACINGS_SHOWN = 12
+SPACINGS_SHOWN = 3
 
 
 def capture(rpc_url: str, spec: PoolSpec, jit: LandedJit) -> CapturedSwap:
@@ -41,6 +41,7 @@ def capture(rpc_url: str, spec: PoolSpec, jit: LandedJit) -> CapturedSwap:
         our_liquidity=jit.liquidity,
         tick_before=_exact_tick(pool.functions.slot0().call(block_identifier=before)[0]),
         tick_after=_exact_tick(swap["sqrtPriceX96"]),
+        tick_without_us=_exact_tick(jit.sqrt_price_without_us_x96) if jit.sqrt_price_without_us_x96 else None,
         fee_by_earner=earners,
         base_symbol="WETH",
         quote_symbol=spec.quote_token.symbol,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import sys
 import time
@@ -155,7 +156,7 @@ async def run_demo(folder: Path, plot_path: Path, say: Say, *, seed: int = 1) ->
         step("proving it from the chain: replaying every block with and without us, comparing every balance")
         found = await asyncio.to_thread(_examine, net, folder, first_block, last_block)
         step("drawing one captured swap")
-        plot = await asyncio.to_thread(_picture, net, found.proof, found.nets, plot_path)
+        plot = await asyncio.to_thread(_picture, net, found.proof, plot_path)
     say("done", steps, steps)
     return DemoResult(
         folder=folder,
@@ -305,15 +306,16 @@ def _examine(net: Devnet, folder: Path, first_block: int, last_block: int) -> _F
     return _Found(proof, nets, dict(outcomes), dict(skips))
 
 
-def _picture(net: Devnet, proof: Proof, nets: dict[str, dict[str, int]], path: Path) -> Path | None:
-    """Draw the JIT with the best net."""
+def _picture(net: Devnet, proof: Proof, path: Path) -> Path | None:
+    """Draw the JIT whose victim we helped the most: the largest difference in the price that it left."""
 
-    def net_of(jit: LandedJit) -> int:
-        return nets.get(jit.burn_hash, {}).get("netMarkWei", 0)
+    def helped(jit: LandedJit) -> float:
+        with_us, without_us = jit.sqrt_price_after_x96, jit.sqrt_price_without_us_x96
+        return abs(math.log(without_us / with_us)) if with_us and without_us else 0.0
 
     if not proof.landed:
         return None
-    best = max(proof.landed, key=net_of)
+    best = max(proof.landed, key=helped)
     return draw(capture(net.manifest.rpc_url, net.uniswap.pool(best.pool), best), path)
 
 

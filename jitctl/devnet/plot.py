@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class CapturedSwap:
     our_liquidity: int
     tick_before: float
     tick_after: float
+    tick_without_us: float | None
     fee_by_earner: dict[str, int]
     base_symbol: str
     quote_symbol: str
@@ -40,40 +42,51 @@ def draw(swap: CapturedSwap, path: Path) -> Path:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     figure, (left, right) = pyplot.subplots(
         1, 2, figsize=(11, 4.6), width_ratios=[3, 1], layout="constrained"
     )
     figure.suptitle(swap.title, fontsize=12)
 
-    edges = [swap.price(tick) for tick, _ in swap.profile]
+    ticks = [tick for tick, _ in swap.profile]
     depths = [float(liquidity) for _, liquidity in swap.profile]
-    left.step(
-        edges, depths, where="pre" if swap.inverted else "post", color="#5b7083", label="other liquidity"
-    )
-    low, high = sorted((swap.price(swap.tick_lower), swap.price(swap.tick_upper)))
-    inside = [depth for (tick, _), depth in zip(swap.profile, depths, strict=True) if tick <= swap.tick_lower]
-    floor = inside[-1] if inside else 0.0
-    left.bar(
-        (low + high) / 2, float(swap.our_liquidity), bottom=floor, width=high - low,
-        color="#e0731d", alpha=0.45,
-        label="ours, for one block",
-    )  # fmt: skip
-    before, after = swap.price(swap.tick_before), swap.price(swap.tick_after)
-    height = (floor + swap.our_liquidity) * 1.08
-    left.annotate(
-        "",
-        xy=(after, height),
-        xytext=(before, height),
-        arrowprops={"arrowstyle": "->", "color": "#1b1f23", "lw": 1.8},
-    )
-    left.axvline(before, color="#1b1f23", linestyle=":", linewidth=1, label="price before")
-    left.axvline(after, color="#1b1f23", linestyle="-", linewidth=1, label="price after")
+    ends = [*ticks[1:], 2 * ticks[-1] - ticks[-2]]
+    for tick, end, depth in zip(ticks, ends, depths, strict=True):
+        ours = swap.our_liquidity if swap.tick_lower <= tick < swap.tick_upper else 0
+        low, high = sorted((swap.price(tick), swap.price(end)))
+        left.bar(low, depth, width=high - low, align="edge", color="#5b7083")
+        left.bar(low, ours, bottom=depth, width=high - low, align="edge", color="#e0731d")
+    peak = max(depths) + swap.our_liquidity
+    marks: list[tuple[float, Literal[":", "-", "--"], str]] = [
+        (swap.tick_before, ":", "price before"),
+        (swap.tick_after, "-", "price after"),
+    ]
+    if swap.tick_without_us is not None:
+        marks.append((swap.tick_without_us, "--", "price after, without us"))
+    for at, style, _ in marks:
+        left.axvline(swap.price(at), color="#1b1f23", linestyle=style, linewidth=1.3)
+    for row, (at, _, _) in enumerate(marks[1:]):
+        height = peak * (1.14 - 0.08 * row)
+        arrow = {"arrowstyle": "-|>", "color": "#1b1f23", "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
+        ends_at = (swap.price(at), height)
+        left.annotate("", xy=ends_at, xytext=(swap.price(swap.tick_before), height), arrowprops=arrow)
+    handles = [
+        Patch(color="#5b7083", label="other liquidity"),
+        Patch(color="#e0731d", label="ours, for one block"),
+        *(Line2D([], [], color="#1b1f23", linestyle=style, label=label) for _, style, label in marks),
+    ]
+    left.legend(handles=handles, loc="best", fontsize=8, framealpha=0.9)
     left.set_xlabel(f"{swap.quote_symbol} per {swap.base_symbol}")
     left.set_ylabel("liquidity")
-    left.set_ylim(0, height * 1.12)
+    left.set_ylim(0, peak * 1.3)
+    shown = sorted(
+        swap.price(tick) for tick in (swap.tick_lower, swap.tick_upper, *(mark[0] for mark in marks))
+    )
+    margin = 0.4 * (shown[-1] - shown[0])
+    left.set_xlim(shown[0] - margin, shown[-1] + margin)
     left.ticklabel_format(axis="x", useOffset=False)
-    left.legend(loc="best", fontsize=8, framealpha=0.85)
 
     total = sum(swap.fee_by_earner.values()) or 1
     names, shares = list(swap.fee_by_earner), [100 * fee / total for fee in swap.fee_by_earner.values()]

@@ -89,6 +89,8 @@ class LandedJit:
     gas_wei: int
     gas_used: int
     victim_gain: dict[str, int]
+    sqrt_price_after_x96: int | None
+    sqrt_price_without_us_x96: int | None
     problems: tuple[str, ...] = ()
 
 
@@ -105,6 +107,16 @@ class Proof:
     @property
     def holds(self) -> bool:
         return not self.problems and not any(jit.problems for jit in self.landed)
+
+
+@dataclass(frozen=True, slots=True)
+class _BothWays:
+    """A victim's swap with and without us: its gain per token, and where it leaves the pool's price."""
+
+    gain: dict[str, int]
+    sqrt_price_with_x96: int | None
+    sqrt_price_without_x96: int | None
+    problems: list[str]
 
 
 class Prover:
@@ -167,9 +179,9 @@ class Prover:
             problems.append(f"statuses are {[receipt['status'] for receipt in receipts]}")
         if receipts[1]["gasUsed"] >= victim["gas"]:
             problems.append("the victim used all of its gas")
-        gain, replay_problems = self._victim_gain(block, txs, start)
         spec = self._pools[address(mint["args"]["pool"])]
-        problems += replay_problems + self._position_problems(spec.address, mint["args"], block["number"])
+        replayed = self._both_ways(block, txs, start, spec.address)
+        problems += replayed.problems + self._position_problems(spec.address, mint["args"], block["number"])
         legs = (receipts[0], receipts[2])
         return LandedJit(
             block=block["number"],
@@ -190,7 +202,9 @@ class Prover:
             tip_wei=burn["args"]["tipWei"],
             gas_wei=sum(leg["gasUsed"] * leg["effectiveGasPrice"] for leg in legs),
             gas_used=sum(leg["gasUsed"] for leg in legs),
-            victim_gain=gain,
+            victim_gain=replayed.gain,
+            sqrt_price_after_x96=replayed.sqrt_price_with_x96,
+            sqrt_price_without_us_x96=replayed.sqrt_price_without_x96,
             problems=tuple(problems),
         )
 
@@ -202,8 +216,8 @@ class Prover:
             return []
         return [f"the position is not empty: liquidity {liquidity}, owed {owed0} and {owed1}"]
 
-    def _victim_gain(self, block: Any, txs: list[Any], start: int) -> tuple[dict[str, int], list[str]]:
-        """Replay the prefix with and without our legs; what the victim gained per token, and problems."""
+    def _both_ways(self, block: Any, txs: list[Any], start: int, pool: Address) -> _BothWays:
+        """Replay the block's prefix up to the victim on the parent state, with and without our legs."""
         ours = {index for index, tx in enumerate(txs) if address(tx["from"]) in self._operators}
         prefix = list(range(start + 2))
         with_us = self._replay(block, [txs[index] for index in prefix])
@@ -214,16 +228,16 @@ class Prover:
             mined = [(log["address"].lower(), _hex(log["data"])) for log in receipt["logs"]]
             if mined != [(log["address"].lower(), log["data"]) for log in replayed["logs"]]:
                 problems.append(f"the replay of transaction {index} differs from what was mined")
+        logs_with, logs_without = with_us[-1]["logs"], without[-1]["logs"]
         if int(without[-1]["status"], 16) != 1:
-            return {}, problems  # without us the swap fails, so anything is better
-        net_with, net_without = (
-            self._net_by_token(with_us[-1]["logs"]),
-            self._net_by_token(without[-1]["logs"]),
-        )
+            # Without us the swap fails, so anything is better.
+            return _BothWays({}, _price_after(logs_with, pool), None, problems)
+        net_with, net_without = self._net_by_token(logs_with), self._net_by_token(logs_without)
         gain = {token: net_with[token] - net_without[token] for token in {*net_with, *net_without}}
         if any(change < 0 for change in gain.values()):
             problems.append(f"the victim got less than without us: {gain}")
-        return {token: change for token, change in gain.items() if change}, problems
+        shown = {token: change for token, change in gain.items() if change}
+        return _BothWays(shown, _price_after(logs_with, pool), _price_after(logs_without, pool), problems)
 
     def _replay(self, block: Any, txs: list[Any]) -> list[Any]:
         overrides = {
@@ -344,6 +358,16 @@ class Prover:
         return balances
 
 
+def _price_after(logs: list[Any], pool: Address) -> int | None:
+    """The pool's sqrt price after the last Swap event of a transaction; None if it did not swap there."""
+    prices = [
+        int.from_bytes(bytes.fromhex(log["data"].removeprefix("0x"))[64:96], "big")
+        for log in logs
+        if log["topics"][0] == _SWAP_TOPIC and log["address"].lower() == pool
+    ]
+    return prices[-1] if prices else None
+
+
 def _as_call(tx: Any) -> dict[str, Any]:
     call: dict[str, Any] = {
         "from": tx["from"],
@@ -354,6 +378,11 @@ def _as_call(tx: Any) -> dict[str, Any]:
     }
     if tx.get("to"):
         call["to"] = tx["to"]
+    if tx.get("accessList"):
+        call["accessList"] = [
+            {"address": entry["address"], "storageKeys": [_hex(key) for key in entry["storageKeys"]]}
+            for entry in tx["accessList"]
+        ]
     if tx["type"] >= 2:
         call["maxFeePerGas"] = hex(tx["maxFeePerGas"])
         call["maxPriorityFeePerGas"] = hex(tx["maxPriorityFeePerGas"])

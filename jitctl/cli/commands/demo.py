@@ -146,11 +146,12 @@ def _text(found: DemoResult) -> str:
         "",
         f"Proof: {verdict}. {len(proof.landed)} JITs: mint, swap, burn side by side, positions empty after;",
         "  no user got less than without us (each block replayed both ways);",
-        f"  {proof.balances_compared} balances over {proof.blocks_checked} blocks changed as the ledger says, to the wei.",
+        f"  {proof.balances_compared} balances over {proof.blocks_checked} blocks changed by what the ledger",
+        "  says, to the wei.",
         *flows,
         *(f"  PROBLEM: {problem}" for problem in problems),
         "",
-        f"Picture of the best one: {found.plot}" if found.plot else "",
+        f"Picture of one of them: {found.plot}" if found.plot else "",
         f"Took {found.elapsed_s:.0f} s; everything that was started is gone.",
     ]
     return "\n".join(lines)
