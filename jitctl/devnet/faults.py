@@ -7,18 +7,22 @@ same chain, so two of them with different faults are two nodes that disagree.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from jitctl.devnet.json_rpc import SERVER_ERROR, RpcError
 
-NODE_FAULTS = ("stall", "429", "lag", "garbage", "wrong_chain", "error", "refuse_sockets")
-RELAY_FAULTS = ("stall", "429", "garbage", "refuse", "lie")
+NODE_FAULTS = ("stall", "late", "429", "lag", "garbage", "wrong", "wrong_chain", "error", "refuse_sockets")
+RELAY_FAULTS = ("stall", "late", "429", "garbage", "wrong", "refuse", "lie")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`methods` limits it to these methods (None: all); `value` is the lag in blocks or the chain id."""
+    """`methods` limits it to these methods (None: all).
+
+    `value` is the lag in blocks, the chain id, or how many milliseconds late an answer is.
+    """
 
     kind: str
     value: int = 0
@@ -47,12 +51,10 @@ class View:
         self._faults.clear()
         self._wake()
 
-    def has(self, kind: str, method: str | None = None) -> Fault | None:
-        """Return the fault if it is laid and applies to the method."""
+    def has(self, kind: str, *methods: str) -> Fault | None:
+        """Return the fault if it is laid and applies to one of the methods, or to a body without any."""
         fault = self._faults.get(kind)
-        if fault is None or (
-            fault.methods is not None and method is not None and method not in fault.methods
-        ):
+        if fault is None or (fault.methods is not None and methods and fault.methods.isdisjoint(methods)):
             return None
         return fault
 
@@ -60,9 +62,12 @@ class View:
         fault = self._faults.get("lag")
         return 0 if fault is None else fault.value
 
-    async def stalled(self, method: str | None) -> None:
-        """Return when the view answers this method; not before."""
-        while self.has("stall", method) is not None:
+    async def held_up(self, methods: Collection[str]) -> None:
+        """Return when the view answers these methods; not before."""
+        late = self.has("late", *methods)
+        if late is not None:
+            await asyncio.sleep(late.value / 1000)
+        while self.has("stall", *methods) is not None:
             await self._changed.wait()
 
     def describe(self) -> dict[str, Any]:

@@ -40,8 +40,12 @@ SHUTDOWN_S = 0.5
 _JSON = "application/json"
 _NOT_JSON = object()
 _GARBAGE = b"<html><body>502 Bad Gateway</body></html>"
+_WRONG = {"answer": "to another question"}
 
 Answer = Callable[[RpcCall], Awaitable[bytes]]
+Listener = Callable[[str, str], None]
+"""Called with a view's name and each method asked of it when it arrives; `CONNECT` for a WebSocket."""
+CONNECT = "connect"
 
 
 class FrontDoor:
@@ -52,6 +56,7 @@ class FrontDoor:
         self._node = NodeRpc(chain)
         self._relay = Relay(chain.bundles, chain.chain_id, chain.coinbase, lambda: chain.head, chain.simulate)
         self.views = Views()
+        self.listeners: list[Listener] = []
         self.admin_token = secrets.token_hex(16)
         self._admin = AdminRpc(
             chain, self.views, drop_sockets=self.drop_sockets, set_slot_seconds=set_slot_seconds
@@ -93,6 +98,11 @@ class FrontDoor:
             self._cut(socket)
         return len(cut)
 
+    def _hear(self, view: View, *methods: str) -> None:
+        for listener in self.listeners:
+            for method in methods:
+                listener(view.name, method)
+
     def _cut(self, socket: web.WebSocketResponse) -> None:
         _, request = self._sockets[socket]
         if request.transport is not None:
@@ -102,6 +112,7 @@ class FrontDoor:
         name = request.match_info.get("name")
         view = self.views.get(f"node/{name}" if name else "node")
         if request.headers.get("Upgrade", "").lower() == "websocket":
+            self._hear(view, CONNECT)
             if view.has("refuse_sockets"):
                 return web.Response(status=503)
             return await self._socket(request, view)
@@ -134,13 +145,14 @@ class FrontDoor:
 
     async def _http(self, body: bytes, view: View, answer: Answer) -> web.Response:
         parsed = _parse(body)
-        method = _method_of(parsed)
-        await view.stalled(method)
-        if view.has("429", method):
+        methods = _methods_of(parsed)
+        self._hear(view, *methods)
+        await view.held_up(methods)
+        if view.has("429", *methods):
             return web.Response(status=429, text="Too Many Requests", headers={"Retry-After": "1"})
-        if view.has("garbage", method):
+        if view.has("garbage", *methods):
             return web.Response(body=_GARBAGE, content_type=_JSON)
-        status, reply = await _answer_body(parsed, answer)
+        status, reply = await _answer_body(parsed, _or_wrong(view, answer))
         return web.Response(body=reply, status=status, content_type=_JSON)
 
     async def _socket(self, request: web.Request, view: View) -> web.WebSocketResponse:
@@ -186,12 +198,13 @@ class FrontDoor:
             return await self._node.answer(call, view)
 
         parsed = _parse(body)
-        method = _method_of(parsed)
-        await view.stalled(method)
-        if view.has("garbage", method):
+        methods = _methods_of(parsed)
+        self._hear(view, *methods)
+        await view.held_up(methods)
+        if view.has("garbage", *methods):
             subscriber.outbox.put(_GARBAGE)
             return
-        _, reply = await _answer_body(parsed, answer)
+        _, reply = await _answer_body(parsed, _or_wrong(view, answer))
         subscriber.outbox.put(reply)
 
 
@@ -228,7 +241,19 @@ def _parse(body: bytes) -> Any:
         return _NOT_JSON
 
 
-def _method_of(parsed: Any) -> str | None:
-    """Return the method of a single request, for faults that are limited to some methods."""
-    method = parsed.get("method") if isinstance(parsed, dict) else None
-    return method if isinstance(method, str) else None
+def _methods_of(parsed: Any) -> tuple[str, ...]:
+    """Return the methods of a request or a batch, for faults that are limited to some methods."""
+    entries = parsed if isinstance(parsed, list) else [parsed]
+    named = (entry.get("method") for entry in entries if isinstance(entry, dict))
+    return tuple(method for method in named if isinstance(method, str))
+
+
+def _or_wrong(view: View, answer: Answer) -> Answer:
+    """Answer well-formed nonsense where the view's fault says so."""
+
+    async def wrong(call: RpcCall) -> bytes:
+        if view.has("wrong", call.method):
+            return reply_result(call.raw_id, _WRONG)
+        return await answer(call)
+
+    return wrong
