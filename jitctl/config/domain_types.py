@@ -68,6 +68,7 @@ def strategy_params(config: Config) -> StrategyParams:
         victim_fresh_tick_up_gas_units=gas.victim_fresh_tick_up_gas,
         victim_fresh_tick_down_gas_units=gas.victim_fresh_tick_down_gas,
         fee_margin_bps=margins.fee_margin_bps,
+        contract_margin_bps=margins.contract_margin_bps,
         mint_band_ppm=margins.mint_band_ppm,
         burn_band_ppm=margins.burn_band_ppm,
         unbundle_risk_bps=margins.unbundle_risk_bps,

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jitctl import __version__
 from jitctl.config.load import Config
 from jitctl.control.roles import BY_VERB
-from jitctl.control.schema import ActionReply, ActionRequest, Check, EngineFigures, Health, Status
+from jitctl.control.schema import ActionReply, ActionRequest, Health, Status
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.engine_child import EngineChild
 from jitctl.daemon.link import LogLine
+from jitctl.daemon.reading import Facts, health_of, status_of
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.errors import DaemonNotRunning, JitError, LinkClosed, Refused, TimedOut
 from jitctl.safety.latch import Latch
@@ -26,9 +26,6 @@ PAUSE_LIMIT_S = 1.0
 COMMAND_LIMIT_S = 5.0
 STOP_LIMIT_S = 10.0
 READY_LIMIT_S = 60.0
-LIVE_AGE_S = 4.0
-"""A ping a second, two seconds each to answer: an older answer than this says nothing about now."""
-FIGURES_STALE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -140,97 +137,26 @@ class Keeper:
         return self.engine.state if self.engine is not None else "STOPPED"
 
     def status(self) -> Status:
-        """Return what is known now, without asking anybody; old figures say how old they are."""
-        engine = self.engine
-        figures = dict(engine.figures) if engine is not None else {}
-        alive = engine is not None and engine.alive
-        fresh = engine is not None and alive and engine.figures_age_s() <= FIGURES_STALE_S
-        reason = str(figures.get("reason", ""))
-        if engine is not None and not alive and not self.stopping.is_set():
-            reason = (
-                engine.failure.message if engine.failure else f"engine ended, exit code {engine.exit_code}"
-            )
-        return Status(
-            version=__version__,
-            mode=self.mode,
-            state=self.state(),
-            ready=alive and engine is not None and engine.was_settled,
-            reason=reason,
-            since_s=figures.get("sinceS"),
-            crisis_level=str(figures.get("crisisLevel", "off")),
-            trading_ready=bool(figures.get("tradingReady")) and fresh and self._live(),
-            armed=self._latch.armed(),
-            chain_id=self.config.main.chain.chain_id,
-            head_number=figures.get("headNumber"),
-            head_age_s=_aged(figures.get("headAgeS"), engine),
-            open_attempts=figures.get("openAttempts"),
-            config_hash=self.config.hash,
-            keeper_pid=os.getpid(),
-            started_at_s=self._started_wall_s,
-            uptime_s=self.uptime_s(),
-            log_file=str(self.config.folders.log_file),
-            http=self._http,
-            engine=self._engine_figures(),
-            figures=figures,
-        )
+        """Return what is known now, without asking anybody."""
+        return status_of(self._facts())
 
     def health(self) -> Health:
-        """Return liveness (the engine's command queue answers) and, apart from it, trading readiness."""
-        status, live = self.status(), self._live()
-        engine = status.engine
-        answer = (
-            f"answered {engine.ping_age_s:.1f} s ago"
-            if engine.ping_age_s is not None
-            else "has never answered"
-        )
-        figures_age = f"{engine.figures_age_s:.1f} s old" if engine.figures_age_s is not None else "none"
-        checks = [
-            Check("engine", "ok" if live else "fail", answer if engine.alive else "not running"),
-            Check(
-                "figures",
-                "ok" if engine.alive and (engine.figures_age_s or 0) <= FIGURES_STALE_S else "warn",
-                figures_age,
-            ),
-            Check("latch", "ok" if status.armed else "fail", "armed" if status.armed else "halted"),
-            Check("trading", "ok" if status.trading_ready else "warn", status.reason or status.state),
-            Check(
-                "audit", "ok" if not self._audit.queued else "warn", f"{self._audit.queued} records waiting"
-            ),
-            Check("log", "ok" if not self.telemetry.lost else "warn", f"{self.telemetry.lost} lines lost"),
-        ]
-        word = ("ok" if status.trading_ready else "degraded") if live else "down"
-        return Health(
-            status=word,
-            live=live,
-            trading_ready=status.trading_ready,
-            version=__version__,
-            mode=self.mode,
-            state=status.state,
-            uptime_s=self.uptime_s(),
-            checks=list(checks),
-        )
+        """Return liveness and, apart from it, trading readiness."""
+        return health_of(self._facts(), self._audit.queued, self.telemetry.lost)
 
     def uptime_s(self) -> float:
         return time.monotonic() - self._started_s
 
-    def _live(self) -> bool:
-        engine = self.engine
-        if engine is None or not engine.alive or not engine.responsive:
-            return False
-        age = engine.ping_age_s()
-        return age is not None and age <= LIVE_AGE_S
-
-    def _engine_figures(self) -> EngineFigures:
-        engine = self.engine
-        if engine is None:
-            return EngineFigures()
-        return EngineFigures(
-            pid=engine.pid if engine.alive else None,
-            alive=engine.alive,
-            responsive=bool(engine.responsive),
-            round_trip_ms=engine.round_trip_ms,
-            ping_age_s=engine.ping_age_s(),
-            figures_age_s=engine.figures_age_s(),
+    def _facts(self) -> Facts:
+        return Facts(
+            config=self.config,
+            mode=self.mode,
+            engine=self.engine,
+            armed=self._latch.armed(),
+            ending=self.stopping.is_set(),
+            http=self._http,
+            started_wall_s=self._started_wall_s,
+            uptime_s=self.uptime_s(),
         )
 
     # -- acting -----------------------------------------------------------------------------------
@@ -375,13 +301,6 @@ class Keeper:
         if self.engine is not None and self.engine.alive:
             self.engine.ending = True
             await self.engine.kill()
-
-
-def _aged(age_s: object, engine: EngineChild | None) -> float | None:
-    """Return an age that the engine reported, as it is by now."""
-    if not isinstance(age_s, int | float) or engine is None:
-        return None
-    return round(age_s + engine.figures_age_s(), 3)
 
 
 def _reply(body: dict[str, object]) -> ActionReply:

@@ -1,0 +1,119 @@
+"""What the keeper answers to readers: made of what it knows, never of a question to the engine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from jitctl import __version__
+from jitctl.config.load import Config
+from jitctl.control.schema import Check, EngineFigures, Health, Status
+from jitctl.daemon.engine_child import EngineChild
+
+LIVE_AGE_S = 4.0
+"""A ping a second, two seconds each to answer: an older answer than this says nothing about now."""
+FIGURES_STALE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The keeper's knowledge at one moment; `ending` says that the daemon is on its way out."""
+
+    config: Config
+    mode: str
+    engine: EngineChild | None
+    armed: bool
+    ending: bool
+    http: str
+    started_wall_s: float
+    uptime_s: float
+
+
+def status_of(facts: Facts) -> Status:
+    """Return the status; old figures say how old they are, and make nothing ready to trade."""
+    engine, config = facts.engine, facts.config
+    figures = dict(engine.figures) if engine is not None else {}
+    alive = engine is not None and engine.alive
+    fresh = engine is not None and alive and engine.figures_age_s() <= FIGURES_STALE_S
+    reason = str(figures.get("reason", ""))
+    if engine is not None and not alive and not facts.ending:
+        reason = engine.failure.message if engine.failure else f"engine ended, exit code {engine.exit_code}"
+    return Status(
+        version=__version__,
+        mode=facts.mode,
+        state=engine.state if engine is not None else "STOPPED",
+        ready=engine is not None and alive and engine.was_settled,
+        reason=reason,
+        since_s=figures.get("sinceS"),
+        crisis_level=str(figures.get("crisisLevel", "off")),
+        trading_ready=bool(figures.get("tradingReady")) and fresh and is_live(engine),
+        armed=facts.armed,
+        chain_id=config.main.chain.chain_id,
+        head_number=figures.get("headNumber"),
+        head_age_s=_aged(figures.get("headAgeS"), engine),
+        open_attempts=figures.get("openAttempts"),
+        generation=int(figures.get("generation") or 1),
+        config_hash=config.hash,
+        keeper_pid=os.getpid(),
+        started_at_s=facts.started_wall_s,
+        uptime_s=facts.uptime_s,
+        log_file=str(config.folders.log_file),
+        http=facts.http,
+        engine=_engine_figures(engine),
+        figures=figures,
+    )
+
+
+def health_of(facts: Facts, audit_queued: int, lines_lost: int) -> Health:
+    """Return liveness (the engine's command queue answers) and, apart from it, trading readiness."""
+    status, live = status_of(facts), is_live(facts.engine)
+    engine = status.engine
+    ping, age = engine.ping_age_s, engine.figures_age_s
+    answer = f"answered {ping:.1f} s ago" if ping is not None else "has never answered"
+    fresh = engine.alive and age is not None and age <= FIGURES_STALE_S
+    checks = [
+        Check("engine", "ok" if live else "fail", answer if engine.alive else "not running"),
+        Check("figures", "ok" if fresh else "warn", f"{age:.1f} s old" if age is not None else "none"),
+        Check("latch", "ok" if status.armed else "fail", "armed" if status.armed else "halted"),
+        Check("trading", "ok" if status.trading_ready else "warn", status.reason or status.state),
+        Check("audit", "warn" if audit_queued else "ok", f"{audit_queued} records waiting"),
+        Check("log", "warn" if lines_lost else "ok", f"{lines_lost} lines lost"),
+    ]
+    return Health(
+        status=("ok" if status.trading_ready else "degraded") if live else "down",
+        live=live,
+        trading_ready=status.trading_ready,
+        version=__version__,
+        mode=facts.mode,
+        state=status.state,
+        uptime_s=facts.uptime_s,
+        checks=list(checks),
+    )
+
+
+def is_live(engine: EngineChild | None) -> bool:
+    """Whether the engine's command queue has answered lately."""
+    if engine is None or not engine.alive or not engine.responsive:
+        return False
+    age = engine.ping_age_s()
+    return age is not None and age <= LIVE_AGE_S
+
+
+def _engine_figures(engine: EngineChild | None) -> EngineFigures:
+    if engine is None:
+        return EngineFigures()
+    return EngineFigures(
+        pid=engine.pid if engine.alive else None,
+        alive=engine.alive,
+        responsive=bool(engine.responsive),
+        round_trip_ms=engine.round_trip_ms,
+        ping_age_s=engine.ping_age_s(),
+        figures_age_s=engine.figures_age_s(),
+    )
+
+
+def _aged(age_s: object, engine: EngineChild | None) -> float | None:
+    """Return an age that the engine reported, as it is by now."""
+    if not isinstance(age_s, int | float) or engine is None:
+        return None
+    return round(age_s + engine.figures_age_s(), 3)
