@@ -321,8 +321,8 @@ class ExecutorPool:
         return amount0, amount1
 
     def move_to(self, tick: int) -> None:
-        """Swap until the price is the tick's."""
-        target = get_sqrt_ratio_at_tick(tick)
+        """Swap until the price is a hair above the tick's: the tick is then the same from both sides."""
+        target = get_sqrt_ratio_at_tick(tick) + 1
         now = self.sqrt_price
         if now != target:
             self.swap(target < now, 1 << 109, target)

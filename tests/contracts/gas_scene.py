@@ -149,4 +149,3 @@ def anvil_scene() -> Iterator[GasScene]:
 
 def _hex(text: str) -> bytes:
     return bytes.fromhex(text.removeprefix("0x"))
-

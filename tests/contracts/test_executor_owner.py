@@ -169,7 +169,9 @@ def compiled_fake(world: World, real: ExecutorPool) -> bytes:
     from eth_abi import encode as abi_encode
     from executor_world import compiled
 
-    return compiled("FakePool") + abi_encode(["address", "address", "uint24"], [real.token0, real.token1, 500])
+    return compiled("FakePool") + abi_encode(
+        ["address", "address", "uint24"], [real.token0, real.token1, 500]
+    )
 
 
 def test_the_constructor_refuses_nothing_at_all() -> None:

@@ -31,8 +31,6 @@ class History:
     def move(self, tick: int) -> None:
         """Move the price now; it counts from now on."""
         self.pool.move_to(tick)
-        if self.pool.tick != tick:
-            self.pool.swap(False, 10**6)
         self.began.append((self.world.timestamp_s, self.pool.tick))
 
     def read(self, max_shift: int = NEVER) -> tuple[int, int]:
