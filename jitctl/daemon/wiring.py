@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jitctl.chain.blocks import BlockFeed
 from jitctl.chain.clock import SystemClock
+from jitctl.chain.guards import ExecutorGuards
 from jitctl.chain.lens import view
 from jitctl.chain.pending import PendingFeed
 from jitctl.chain.pending_filter import PendingWatch
@@ -29,6 +30,7 @@ from jitctl.engine.ports import Observer, Prices, Sink
 from jitctl.engine.settings import EngineSettings, Ports
 from jitctl.errors import ConfigError
 from jitctl.execution.bundle import BundleSigner
+from jitctl.execution.closer import PublicCloser
 from jitctl.execution.probe import probe_node
 from jitctl.execution.relay import RelayEndpoint
 from jitctl.execution.relays import HttpRelays
@@ -114,7 +116,6 @@ def _ports(
     main, specs = config.main, pool_specs(config, enabled_only=True)
     executor, depth = Address(main.executor.address), main.chain.max_reorg_depth
     watched = tuple(spec.address for spec in specs)
-    book = ChainPoolBook(nodes, max_reorg_depth=depth)
     blocks = BlockFeed(
         nodes,
         executor=executor,
@@ -122,6 +123,11 @@ def _ports(
         max_reorg_depth=depth,
         stall_s=1.5 * main.chain.slot_seconds,
         poll_s=min(1.0, main.chain.slot_seconds / 4),
+    )
+    book = ChainPoolBook(
+        nodes,
+        max_reorg_depth=depth,
+        on_load=lambda loading: blocks.watch_pools(spec.address for spec in loading),
     )
     pending = PendingFeed(nodes, _watch(config, specs, keys.wallet.addresses))
     return Ports(
@@ -138,6 +144,8 @@ def _ports(
         tracer=NodeTracer(nodes, specs, slot_seconds=main.chain.slot_seconds)
         if main.engine.slow_path
         else None,
+        closer=PublicCloser(nodes, reader, keys.wallet, chain_id=main.chain.chain_id, executor=executor),
+        guards=ExecutorGuards(nodes, executor=executor),
         journal=Journal(config.folders.data, config.folders.data / LEDGER_NAME),
     )
 
