@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import httpx
+import h11
 import orjson
 from Crypto.Hash import keccak
 
 from jitctl.domain.bundle import RelayOutcome, RelayReply
 from jitctl.domain.counters import Counters
 from jitctl.domain.values import Address
+from jitctl.errors import ConfigError
+from jitctl.execution.http_connection import HungUp, TooLarge, WarmHttp
 
 MAX_REPLY_BYTES = 256 * 1024
 MAX_RETRY_AFTER_S = 60.0
@@ -68,7 +70,12 @@ class HttpRelay:
         self.counters = Counters(RELAY_COUNTS)
         self._endpoint = endpoint
         self._monotonic_ns = monotonic_ns
-        self._client: httpx.AsyncClient | None = None
+        try:
+            self._http = WarmHttp(endpoint.url)
+        except ValueError:
+            raise ConfigError(
+                f"relay {endpoint.name}: its URL is not http or https", hint="correct [[relays]] url"
+            ) from None
         # Relays limit their methods separately.
         self._not_before_ns: dict[str, int] = {}
 
@@ -90,18 +97,14 @@ class HttpRelay:
         """Open or keep the connection, so that a submission does not wait for TCP and TLS."""
         try:
             async with asyncio.timeout(self._endpoint.timeout_s):
-                async with self._live_client().stream("GET", self._endpoint.url) as response:
-                    # Read to its end, or the connection could not be used again.
-                    await _bounded(response)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, TimeoutError):
+                await self._http.request("GET", {}, b"", max_body_bytes=MAX_REPLY_BYTES)
+        except (OSError, TimeoutError, HungUp, TooLarge, h11.ProtocolError):
             return
         self.counters.add("warmed")
 
     async def close(self) -> None:
-        """Close the connection; the next request opens a new one."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        """Close the connections; the next request opens a new one."""
+        await self._http.close()
 
     async def _exchange(self, method: str, body: bytes) -> tuple[str, str, Any]:
         headers = {
@@ -110,53 +113,30 @@ class HttpRelay:
         }
         try:
             async with asyncio.timeout(self._endpoint.timeout_s):
-                async with self._live_client().stream(
-                    "POST", self._endpoint.url, content=body, headers=headers
-                ) as response:
-                    content = await _bounded(response)
-        except (TimeoutError, httpx.TimeoutException):
+                reply = await self._http.request("POST", headers, body, max_body_bytes=MAX_REPLY_BYTES)
+        except TimeoutError:
             return RelayOutcome.TIMED_OUT, f"no answer within {self._endpoint.timeout_s * 1000:.0f} ms", None
-        except (httpx.NetworkError, httpx.ConnectError, httpx.UnsupportedProtocol, OSError) as error:
+        except OSError as error:
             return RelayOutcome.UNREACHABLE, type(error).__name__, None
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
-            return RelayOutcome.BAD_REPLY, type(error).__name__, None
-        if response.status_code == 429:
-            wait_s = _retry_after_s(response.headers.get("retry-after", ""))
+        except HungUp:
+            return RelayOutcome.UNREACHABLE, "it hung up without an answer", None
+        except TooLarge:
+            return RelayOutcome.BAD_REPLY, f"more than {MAX_REPLY_BYTES} bytes", None
+        except h11.ProtocolError as error:
+            return RelayOutcome.BAD_REPLY, f"not HTTP: {error}", None
+        if reply.status == 429:
+            wait_s = _retry_after_s(reply.headers.get("retry-after", ""))
             self._not_before_ns[method] = self._monotonic_ns() + int(wait_s * 1e9)
             return RelayOutcome.RATE_LIMITED, f"HTTP 429, retry after {wait_s:.1f} s", None
-        if content is None:
-            return RelayOutcome.BAD_REPLY, f"more than {MAX_REPLY_BYTES} bytes", None
-        if response.is_redirect:
-            return RelayOutcome.BAD_REPLY, f"HTTP {response.status_code}: redirects are not followed", None
-        return _read(response.status_code, content)
-
-    def _live_client(self) -> httpx.AsyncClient:
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                follow_redirects=False,
-                trust_env=False,
-                # The deadline is ours, over the whole exchange; httpx's own would only add timers.
-                timeout=None,  # noqa: S113
-                limits=httpx.Limits(
-                    max_connections=8, max_keepalive_connections=4, keepalive_expiry=4 * KEEP_WARM_S
-                ),
-            )
-        return self._client
+        if 300 <= reply.status < 400:
+            return RelayOutcome.BAD_REPLY, f"HTTP {reply.status}: redirects are not followed", None
+        return _read(reply.status, reply.body)
 
 
 def signature_header(identity: Identity, body: bytes) -> str:
     """`X-Flashbots-Signature`: address and EIP-191 signature over the hex keccak256 of the body."""
     digest = "0x" + keccak.new(data=body, digest_bits=256).hexdigest()
     return f"{identity.address}:0x{identity.sign_message(digest.encode()).hex()}"
-
-
-async def _bounded(response: httpx.Response) -> bytes | None:
-    chunks = bytearray()
-    async for chunk in response.aiter_bytes():
-        chunks += chunk
-        if len(chunks) > MAX_REPLY_BYTES:
-            return None
-    return bytes(chunks)
 
 
 def _read(status: int, content: bytes) -> tuple[str, str, Any]:

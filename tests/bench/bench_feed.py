@@ -27,6 +27,7 @@ from jitctl.chain.pools import ChainPoolBook
 from jitctl.chain.reader import ChainReader
 from jitctl.chain.rpc import NodeEndpoint, NodePool
 from jitctl.chain.wallet import KeyFiles, SigningKey, Wallet
+from jitctl.chain.ws import WsRpc
 from jitctl.devnet.manifest import Manifest
 from jitctl.execution.bundle import BundleSigner
 from jitctl.execution.relay import RelayEndpoint
@@ -48,6 +49,7 @@ def rows() -> list[Row]:
         *asyncio.run(_steady()),
         asyncio.run(_web3()),
         asyncio.run(_memory()),
+        asyncio.run(_calls()),
         *asyncio.run(_hot_path()),
     ]
 
@@ -56,8 +58,8 @@ def row(name: str, samples: list[float], unit: str, goal: str, note: str = "") -
     ordered = sorted(samples)
     p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] if len(ordered) > 1 else None
     return {
-        "name": name, "p50": round(statistics.median(ordered), 3), "p99": None if p99 is None else round(p99, 3),
-        "unit": unit, "goal": goal, "note": note,
+        "name": name, "p50": round(statistics.median(ordered), 3),
+        "p99": None if p99 is None else round(p99, 3), "unit": unit, "goal": goal, "note": note,
     }  # fmt: skip
 
 
@@ -81,9 +83,10 @@ async def _saturated() -> list[Row]:
 
         feed._filter.judge = timed
         await _until(lambda: feed.counters["seen"] >= count)
-    # The gaps that begin after an empty socket are the flood's pauses, not ours.
     return [
-        row("irrelevant pending transaction, socket to rejection", gaps[1000:], "us", "30", "saturated socket"),
+        row(
+            "irrelevant pending transaction, socket to rejection", gaps[1000:], "us", "30", "saturated socket"
+        ),
     ]
 
 
@@ -122,7 +125,7 @@ async def _web3() -> Row:
 async def _memory() -> Row:
     """Resident memory after 100,000, a tenth of them relevant, into a queue of 5,000."""
     count = 100_000
-    async with _feed(count, 0, 10) as (feed, sink):
+    async with _feed(count, 0, 10) as (feed, _):
         await _until(lambda: feed.counters["seen"] >= 10_000)
         gc.collect()
         before = _rss_mib()
@@ -150,7 +153,9 @@ class BoundedSink:
 async def _feed(count: int, per_s: float, relevant_every: int):
     with _peer("flood", str(count), str(per_s), str(relevant_every)) as told:
         port = told["port"]
-        nodes = NodePool([NodeEndpoint("flood", f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")], CHAIN_ID)
+        nodes = NodePool(
+            [NodeEndpoint("flood", f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")], CHAIN_ID
+        )
         feed, sink = PendingFeed(nodes, WATCH), BoundedSink()
         task = asyncio.create_task(feed.run(sink))
         try:
@@ -182,27 +187,29 @@ async def _hot_path() -> list[Row]:
         async with NodePool([endpoint], net.manifest.chain_id) as nodes:
             rig = DevnetRig(net, nodes)
             return [
-                *await _calls(nodes),
                 *await _bundles(rig, net),
                 await _blocks(rig, net),
             ]
 
 
-async def _calls(nodes: NodePool) -> list[Row]:
-    over_socket = await _timed(400, lambda: nodes.call("eth_chainId"))
-    http = nodes._endpoints[0].http
-    over_http = await _timed(200, lambda: http.call("eth_chainId"))
-    return [
-        row("one call over the warm WebSocket", over_socket, "ms", "0.3", "the door's own time included"),
-        row("the same over warm HTTP", over_http, "ms", ""),
-    ]
+async def _calls() -> Row:
+    with _peer("flood", "0", "0", "0") as told:
+        ws = await WsRpc.open("peer", f"ws://127.0.0.1:{told['port']}")
+        times = await _timed(1_000, lambda: ws.call("eth_chainId"))
+        await ws.close()
+    return row(
+        "one call over a warm WebSocket, there and back", times, "ms", "0.3", "the other side does nothing"
+    )
 
 
 async def _bundles(rig: DevnetRig, net: Behind) -> list[Row]:
     spec = rig.spec("WETH/USDC-0.05%")
     amount = 20 * 10**18
     wallet = Wallet.load(
-        [KeyFiles(Path(each["keystore"]), Path(each["passphraseFile"])) for each in net.manifest.data["operators"]]
+        [
+            KeyFiles(Path(each["keystore"]), Path(each["passphraseFile"]))
+            for each in net.manifest.data["operators"]
+        ]
     )
     signer = BundleSigner(wallet, chain_id=net.manifest.chain_id, executor=rig.executor)
     simulator = NodeSimulator(rig.nodes, executor=rig.executor, timeout_s=5)
@@ -227,7 +234,13 @@ async def _bundles(rig: DevnetRig, net: Behind) -> list[Row]:
         whole.append((marks[-1] - marks[0]) / 1e6)
     await relays.close()
     return [
-        row("simulate mint, victim and burn, with our own checks", simulating, "ms", "", "anvil's time included"),
+        row(
+            "simulate mint, victim and burn, with our own checks",
+            simulating,
+            "ms",
+            "",
+            "anvil's time included",
+        ),
         row("rebuild the victim and sign both legs", signing, "ms", "0.6"),
         row("submit to a relay, warm", submitting, "ms", "", "the relay's time included"),
         row("simulate, sign, submit", whole, "ms", "8", "the goal includes the ledger"),
@@ -248,8 +261,12 @@ async def _blocks(rig: DevnetRig, net: Behind) -> Row:
         for index in range(30):
             for user, spec in enumerate(rig.specs[:5]):
                 weth_in = (index + user) % 2 == 0
-                amount = 10**18 if weth_in else 2_500 * 10**spec.quote_token.decimals // (
-                    60_000 if spec.quote_token.symbol == "WBTC" else 1
+                amount = (
+                    10**18
+                    if weth_in
+                    else 2_500
+                    * 10**spec.quote_token.decimals
+                    // (60_000 if spec.quote_token.symbol == "WBTC" else 1)
                 )
                 await rig.swap(spec, amount, weth_in=weth_in, user=user)
             await door.admin("devnet_slot")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import orjson
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 CHAIN_ID = 31337
 ROUTER = "0x" + "a1" * 20
@@ -32,9 +33,11 @@ def bodies(count: int, relevant_every: int) -> list[dict]:
             {
                 "type": "0x2", "chainId": "0x7a69", "nonce": hex(index), "gas": "0x30d40",
                 "maxFeePerGas": "0x77359400", "maxPriorityFeePerGas": "0x3b9aca00",
-                "to": ROUTER if relevant else "0x" + rng.randbytes(20).hex(), "value": "0xde0b6b3a7640000",
-                "accessList": [], "input": "0x" + rng.randbytes(size).hex(), "r": "0x" + rng.randbytes(32).hex(),
-                "s": "0x" + rng.randbytes(32).hex(), "yParity": "0x1", "v": "0x1",
+                "to": ROUTER if relevant else "0x" + rng.randbytes(20).hex(),
+                "value": "0xde0b6b3a7640000",
+                "accessList": [], "input": "0x" + rng.randbytes(size).hex(),
+                "r": "0x" + rng.randbytes(32).hex(), "s": "0x" + rng.randbytes(32).hex(),
+                "yParity": "0x1", "v": "0x1",
                 "hash": f"0x{index:064x}", "blockHash": None, "blockNumber": None, "transactionIndex": None,
                 "from": "0x" + rng.randbytes(20).hex(), "gasPrice": "0x77359400",
             }
@@ -43,10 +46,14 @@ def bodies(count: int, relevant_every: int) -> list[dict]:
 
 
 async def flood(count: int, per_s: float, relevant_every: int) -> None:
-    """A node that sends `count` pending transactions to whoever subscribes; `per_s` 0 is as fast as it can."""
+    """A node that sends `count` pending transactions to a subscriber; `per_s` 0 is as fast as it can."""
     frames = [
         orjson.dumps(
-            {"jsonrpc": "2.0", "method": "eth_subscription", "params": {"subscription": "0x1", "result": body}}
+            {
+                "jsonrpc": "2.0",
+                "method": "eth_subscription",
+                "params": {"subscription": "0x1", "result": body},
+            }
         )
         for body in bodies(min(count, 5_000), relevant_every)
     ]
@@ -61,18 +68,21 @@ async def flood(count: int, per_s: float, relevant_every: int) -> None:
 
     async def handle(socket: ServerConnection) -> None:
         sending = None
-        async for message in socket:
-            request = orjson.loads(message)
-            result: object = hex(CHAIN_ID)
-            if request["method"] == "eth_subscribe":
-                result = "0x1" if request["params"][0] == "newPendingTransactions" else "0x2"
-            await socket.send(
-                orjson.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}), text=True
-            )
-            if result == "0x1":
-                sending = asyncio.create_task(send(socket))
+        # A client that has seen enough simply leaves.
+        with contextlib.suppress(ConnectionClosed):
+            async for message in socket:
+                request = orjson.loads(message)
+                result: object = hex(CHAIN_ID)
+                if request["method"] == "eth_subscribe":
+                    result = "0x1" if request["params"][0] == "newPendingTransactions" else "0x2"
+                await socket.send(
+                    orjson.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}), text=True
+                )
+                if result == "0x1":
+                    sending = asyncio.create_task(send(socket))
         if sending is not None:
             sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
 
     async with serve(handle, "127.0.0.1", 0, compression=None) as server:
         await _ready({"port": server.sockets[0].getsockname()[1]})

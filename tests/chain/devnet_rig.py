@@ -88,7 +88,7 @@ class DevnetRig:
     async def draft(
         self, victim: PendingTx, spec: PoolSpec, amount_in: int, *, weth_in: bool = True, **changes: Any
     ) -> BundleDraft:
-        """One spacing around the price, sized at ten times the pool's liquidity, planned on exact snapshots."""
+        """One spacing around the price, up to ten times the pool's liquidity, planned on exact snapshots."""
         head = await self.reader.head()
         await self.book.load([spec], head)
         pool = self.book.pools()[spec.address]

@@ -84,9 +84,9 @@ async def test_the_executors_transfers_are_read_in_order(rig: DevnetRig):
         for user in users[:2]:
             await rig.send(
                 {
-                    "to": rig._checksum(token.address), "data": erc20.call("transfer", rig.executor, 7), "value": 0,
-                    "gas": 100_000, "nonce": await rig.reader.nonce(user.address), "chainId": rig.nodes.chain_id,
-                    "type": 2, "maxFeePerGas": 3 * head.base_fee_wei, "maxPriorityFeePerGas": 1,
+                    "to": rig._checksum(token.address), "data": erc20.call("transfer", rig.executor, 7),
+                    "value": 0, "gas": 100_000, "nonce": await rig.reader.nonce(user.address),
+                    "chainId": rig.nodes.chain_id, "type": 2, "maxFeePerGas": 3 * head.base_fee_wei, "maxPriorityFeePerGas": 1,
                 },
                 user.private_key,
             )  # fmt: skip
@@ -103,8 +103,8 @@ async def test_reorgs_arrive_as_removed_and_added(rig: DevnetRig):
         await until(lambda: len(sink.events) == 1)
         for _ in range(4):
             await rig.swap(spec, 10**18)
-            record = await rig.net.slot()
-            await until(lambda: sink.chain[-1] == record.block["hash"])
+            mined = (await rig.net.slot()).block["hash"]
+            await until(lambda mined=mined: sink.chain[-1] == mined)
         new = await rig.net.reorg(3, mode=ReorgMode.EMPTY, blocks=4)
         await until(lambda: sink.chain[-1] == new[-1].block["hash"])
         assert sum(len(event.removed) for event in sink.events) >= 3
@@ -220,7 +220,7 @@ async def test_the_next_node_takes_over_the_subscription():
         serve(second, blocks, 2)
         clock = ManualClock()
         nodes = NodePool([first.endpoint, second.endpoint], CHAIN_ID, clock=clock)
-        async with following(nodes, clock, executor=EXECUTOR) as (feed, sink):
+        async with following(nodes, clock, executor=EXECUTOR) as (_, sink):
             await until(lambda: first.subscribed("newHeads") and len(sink.events) == 1)
             first.accept_sockets, first.status = False, 503
             await first.drop_sockets()

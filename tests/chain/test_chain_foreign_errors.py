@@ -58,7 +58,6 @@ def test_no_exception_of_a_library_is_missed(module, kind):
     "error",
     [
         TimeoutError(),
-        asyncio.TimeoutError(),
         httpx.ReadTimeout("x"),
         httpx.ConnectTimeout("x"),
         httpx.PoolTimeout("x"),

@@ -116,7 +116,7 @@ async def test_reorgs_are_rolled_back_without_reading(rig: DevnetRig, mode):
             await traded(rig, rng, 3)
             await rig.net.slot()
             await follower.advance()
-        before = [block for block in await _heads(rig, depth)]
+        before = await _heads(rig, depth)
         await rig.net.reorg(depth, mode=mode, blocks=depth + 1)
         moved = await follower.advance()
         assert [head.hash for head in moved.removed] == before

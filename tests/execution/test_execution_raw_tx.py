@@ -95,7 +95,8 @@ def test_a_blob_transaction_cannot_be_rebuilt():
 
 
 ALTERED = {
-    "nonce": "0x7", "gas": "0x1", "value": "0x63", "input": "0xff", "r": "0x1", "s": "0x1", "to": "0x" + "77" * 20,
+    "nonce": "0x7", "gas": "0x1", "value": "0x63", "input": "0xff", "r": "0x1", "s": "0x1",
+    "to": "0x" + "77" * 20,
     "maxFeePerGas": "0x4a817c801", "maxPriorityFeePerGas": "0x3", "chainId": "0x5", "accessList": ACCESS[:1],
 }  # fmt: skip
 

@@ -1,8 +1,11 @@
-"""Relays over real connections: every outcome has its name, nothing is retried, nothing is believed unseen."""
+"""Relays over real connections: every outcome has its name, and nothing is believed unseen."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import ssl
+from pathlib import Path
 
 import pytest
 from eth_account import Account
@@ -10,6 +13,7 @@ from eth_account.messages import encode_defunct
 from eth_utils import keccak
 
 from jitctl.domain.bundle import RelayOutcome, SignedBundle
+from jitctl.errors import ConfigError
 from jitctl.execution.relay import MAX_REPLY_BYTES, RelayEndpoint
 from jitctl.execution.relays import HttpRelays, bundle_hash, bundle_params
 from tests.execution.fake_relay import IDENTITY, FakeRelay, raw, reply
@@ -63,8 +67,6 @@ async def test_a_bundle_is_sent_whole_and_signed(relay):
 
 
 def test_timestamps_are_sent_only_when_set():
-    import dataclasses
-
     bounded = dataclasses.replace(BUNDLE, min_timestamp_s=5, max_timestamp_s=6)
     assert bundle_params(bounded) | {"minTimestamp": 5, "maxTimestamp": 6} == bundle_params(bounded)
 
@@ -235,3 +237,104 @@ async def test_the_proxy_of_the_environment_is_not_used(relay, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     assert (await submitted(relay)).outcome == RelayOutcome.ACCEPTED
+
+
+async def serving(handler, tls=None):
+    server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls)
+    return server, server.sockets[0].getsockname()[1]
+
+
+OK = b'{"jsonrpc":"2.0","id":1,"result":{}}'
+
+
+async def answered_once(reader, writer):
+    """Answers one request as if the connection would stay, and closes it."""
+    await reader.readuntil(b"}]}")
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(OK), OK))
+    await writer.drain()
+    writer.close()
+
+
+async def test_a_kept_connection_that_was_closed_is_replaced():
+    server, port = await serving(answered_once)
+    relays = HttpRelays([RelayEndpoint("short", f"http://127.0.0.1:{port}/", IDENTITY)])
+    for _ in range(4):
+        assert (await relays.submit(BUNDLE))[0].outcome == RelayOutcome.ACCEPTED
+    await relays.close()
+    server.close()
+
+
+async def test_a_relay_that_hangs_up_every_time_is_asked_twice_at_most():
+    seen = []
+
+    async def handler(reader, writer):
+        seen.append(await reader.readuntil(b"}]}"))
+        if len(seen) == 1:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(OK), OK))
+            await reader.readuntil(b"}]}")
+        writer.close()
+
+    server, port = await serving(handler)
+    relays = HttpRelays([RelayEndpoint("rude", f"http://127.0.0.1:{port}/", IDENTITY)])
+    assert (await relays.submit(BUNDLE))[0].outcome == RelayOutcome.ACCEPTED
+    assert (await relays.submit(BUNDLE))[0].outcome == RelayOutcome.UNREACHABLE
+    assert len(seen) == 2
+    await relays.close()
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(OK), OK),
+            "accepted",
+        ),
+        (b"HTTP/1.0 200 OK\r\n\r\n" + OK, "accepted"),
+        (
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(OK), OK),
+            "accepted",
+        ),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n" + OK, "bad_reply"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n" + OK, "bad_reply"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "bad_reply"),
+        (b"\x16\x03\x01\x00\x05hello", "bad_reply"),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000, "bad_reply"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}" + OK, "bad_reply"),
+    ],
+    ids=range(9),
+)
+async def test_every_form_of_http_and_of_what_is_none(answer, outcome):
+    async def handler(reader, writer):
+        await reader.readuntil(b"}]}")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server, port = await serving(handler)
+    relays = HttpRelays([RelayEndpoint("odd", f"http://127.0.0.1:{port}/", IDENTITY)])
+    assert (await relays.submit(BUNDLE))[0].outcome == outcome
+    await relays.close()
+    server.close()
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_accepted():
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(Path(__file__).with_name("self_signed.pem"))
+    seen = []
+
+    async def handler(reader, writer):
+        seen.append(await reader.read(100))
+
+    server, port = await serving(handler, tls)
+    relays = HttpRelays([RelayEndpoint("forged", f"https://localhost:{port}/", IDENTITY)])
+    (answer,) = await relays.submit(BUNDLE)
+    assert answer.outcome == RelayOutcome.UNREACHABLE and "Cert" in answer.detail and seen == []
+    await relays.close()
+    server.close()
+
+
+@pytest.mark.parametrize("url", ["ftp://x/", "relay.example", "", "http://"])
+def test_a_url_that_is_none_is_a_configuration_error(url):
+    with pytest.raises(ConfigError):
+        HttpRelays([RelayEndpoint("odd", url, IDENTITY)])
