@@ -22,6 +22,7 @@ from jitctl.chain.wallet import KeyFiles, SigningKey, Wallet
 from jitctl.config.domain_types import pool_specs, routers, strategy_params, tokens
 from jitctl.config.load import Config
 from jitctl.config.models import NodeConfig, RelayConfig
+from jitctl.daemon.instruments import AdapterInstruments
 from jitctl.domain.chain import Head
 from jitctl.domain.records import Mode
 from jitctl.domain.values import Address, PoolSpec
@@ -130,12 +131,19 @@ def _ports(
         on_load=lambda loading: blocks.watch_pools(spec.address for spec in loading),
     )
     pending = PendingFeed(nodes, _watch(config, specs, keys.wallet.addresses))
+    simulator = NodeSimulator(nodes, executor=executor, timeout_s=main.engine.simulate_timeout_ms / 1000)
+    counted = {
+        "block_feed": blocks.counters,
+        "pending_feed": pending.counters,
+        "pool_book": book.counters,
+        "simulations": simulator.counters,
+    }
     return Ports(
         clock=SystemClock(),
         sources=(blocks, pending, Errand(book.run), Errand(relays.keep_warm)),
         pool_book=book,
         prices=_prices(config, nodes, specs),
-        simulator=NodeSimulator(nodes, executor=executor, timeout_s=main.engine.simulate_timeout_ms / 1000),
+        simulator=simulator,
         signer=BundleSigner(keys.wallet, chain_id=main.chain.chain_id, executor=executor),
         relays=relays,
         chain=reader,
@@ -147,6 +155,7 @@ def _ports(
         closer=PublicCloser(nodes, reader, keys.wallet, chain_id=main.chain.chain_id, executor=executor),
         guards=ExecutorGuards(nodes, executor=executor),
         journal=Journal(config.folders.data, config.folders.data / LEDGER_NAME),
+        instruments=AdapterInstruments(nodes, counted),
     )
 
 

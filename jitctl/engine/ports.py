@@ -184,6 +184,16 @@ class Journal(Protocol):
         """Export what is new; returns the number of lines. Raises `LedgerError`."""
 
 
+class Instruments(Protocol):
+    """What the adapters know of themselves, for status and metrics: from memory, never waiting."""
+
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Counts by family and name."""
+
+    def nodes(self) -> Sequence[Mapping[str, object]]:
+        """Each node's health, in configured order; JSON-able, camelCase."""
+
+
 class Observer(Protocol):
     """Where the engine says what it does, for logs and pages; never blocks, never raises."""
 

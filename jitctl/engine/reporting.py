@@ -21,6 +21,7 @@ class Reporting:
         standing, picture, clock = parts.standing, parts.picture, parts.ports.clock
         head = picture.head
         outstanding = parts.follower.outstanding()
+        instruments = parts.ports.instruments
         states = Counter(attempt.state.value for attempt in parts.follower.live.values())
         return {
             "state": standing.state.value,
@@ -52,7 +53,8 @@ class Reporting:
             "balances": {token: str(amount) for token, amount in picture.balances.items()},
             "poolsWatched": len(picture.specs),
             "poolsExact": len(parts.ports.pool_book.pools()),
-            "counts": parts.metrics.snapshot(),
+            "nodes": [dict(row) for row in instruments.nodes()] if instruments else [],
+            "counts": {**parts.metrics.snapshot(), **(instruments.counts() if instruments else {})},
             "stages": {name: asdict(times) for name, times in parts.metrics.stages().items()},
         }
 

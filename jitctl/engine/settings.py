@@ -12,6 +12,7 @@ from jitctl.engine.ports import (
     Clock,
     Closer,
     Guards,
+    Instruments,
     Journal,
     Ledger,
     Observer,
@@ -27,7 +28,7 @@ from jitctl.engine.ports import (
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything outside the engine. `tracer`, `closer`, `guards` and `journal` may be absent.
+    """Everything outside the engine. `tracer`, `closer`, `guards`, `journal` and `instruments` may be absent.
 
     Without a tracer unknown calls are left alone; without a closer an open position is only reported.
     """
@@ -46,6 +47,7 @@ class Ports:
     closer: Closer | None = None
     guards: Guards | None = None
     journal: Journal | None = None
+    instruments: Instruments | None = None
 
 
 @dataclass(frozen=True, slots=True)
