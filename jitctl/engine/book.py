@@ -16,6 +16,7 @@ class Wanted:
 
     `worth_wei` is its last evaluation (0: none yet), `tried_on` the head on which it needs no other,
     `failures` how many simulations it failed: a swap that looks rich and never works must not keep a lane.
+    `judged` says that it was taken or its skip counted, which happens once.
     """
 
     tx: PendingTx
@@ -24,6 +25,7 @@ class Wanted:
     worth_wei: int = 0
     tried_on: Hash32 | None = None
     failures: int = 0
+    judged: bool = False
 
 
 class WantedBook:

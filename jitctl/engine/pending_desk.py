@@ -23,6 +23,8 @@ MAX_FAILURES = 5
 _VICTIM_FAILED = frozenset(
     {"victim_reverts", "victim_gone", "victim_gas", "unprofitable", "simulation_failed", "raw_mismatch"}
 )
+_NOT_YET = Skip(SkipReason.POOL_STALE, "the head's pools are not known yet")
+"""No answer: it is looked at again as soon as they are."""
 _MAY_PASS = frozenset({SkipReason.POOL_BUSY, SkipReason.NO_CAPITAL, SkipReason.MARK_STALE})
 """Reasons that may go away on the same head, when another attempt ends or prices are read."""
 
@@ -69,7 +71,7 @@ class PendingDesk:
         """Evaluate a victim that is still wanted on the newest head."""
         wanted = self._parts.book.get(replan.tx_hash)
         if wanted is not None:
-            self._consider(wanted)
+            self._look_at(wanted)
 
     def on_ended(self, ended: AttemptEnded) -> None:
         """Free what an abandoned attempt held, and try its alternative where only the plan was wrong."""
@@ -157,10 +159,16 @@ class PendingDesk:
         wanted = Wanted(tx, swap, parts.picture.head.number if parts.picture.head is not None else 0)
         if parts.book.add(wanted) is not None:
             parts.metrics.happenings.add("wanted_dropped")
+        self._look_at(wanted)
+
+    def _look_at(self, wanted: Wanted) -> None:
+        """Consider a wanted swap, and count its skip the first time that there is an answer."""
         skip = self._consider(wanted)
-        if skip is not None:
-            parts.count_skip(skip.reason, skip.pool)
-            self._tell(tx.hash, skip)
+        if skip is not _NOT_YET and not wanted.judged:
+            wanted.judged = True
+            if skip is not None:
+                self._parts.count_skip(skip.reason, skip.pool)
+                self._tell(wanted.tx.hash, skip)
 
     def _consider(self, wanted: Wanted) -> Skip | None:
         """Evaluate a wanted swap on the current head and start an attempt if it is worth one."""
@@ -169,7 +177,7 @@ class PendingDesk:
         if not parts.standing.running:
             return Skip(SkipReason.NOT_RUNNING, parts.standing.state)
         if head is None or not picture.current:
-            return Skip(SkipReason.POOL_STALE, "the head's pools are not known yet")
+            return _NOT_YET
         if len(parts.watch):
             # The executor refuses every mint until it is closed.
             return Skip(SkipReason.NOT_RUNNING, "a position is open")
