@@ -37,6 +37,11 @@ Say = Callable[[str], None]
 TOOLS_DIR_VARIABLE = "JITCTL_TOOLS_DIR"
 FETCH_TIMEOUT_S = 300
 _PINS_FILE = Path(__file__).with_name("artifacts.toml")
+_SYSTEM_AUTHORITIES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
 _MARKER = ".jitctl-pin.json"
 _RUNTIME_LITERAL = re.compile(r'hex"([0-9a-fA-F]+)"')
 
@@ -198,13 +203,19 @@ def _fetch(package: Package) -> bytes:
 
 def _npm_pack(spec: str, folder: Path) -> None:
     # cwd is the scratch folder: npm would otherwise read a package.json or .npmrc that lies around.
-    arguments = ["pack", "--ignore-scripts", "--silent", "--pack-destination", str(folder), spec]
+    arguments = ["pack", "--ignore-scripts", "--loglevel", "error", "--pack-destination", str(folder), spec]
+    # Node carries a list of authorities of its own; the machine's list is trusted too, as pip and git do.
+    authorities = next((path for path in _SYSTEM_AUTHORITIES if Path(path).is_file()), None)
+    environment = dict(os.environ)
+    if authorities is not None:
+        environment.setdefault("NODE_EXTRA_CA_CERTS", authorities)
     try:
         done = subprocess.run(
             [*_npm_command(), *arguments],
             capture_output=True,
             text=True,
             cwd=folder,
+            env=environment,
             timeout=FETCH_TIMEOUT_S,
             check=False,
         )
