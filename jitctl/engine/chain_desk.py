@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 from jitctl.domain.chain import Block, ChainMoved, Head
+from jitctl.domain.values import Hash32
 from jitctl.engine.accounting import SWAP_TOPIC, external_flows
+from jitctl.engine.book import Wanted
 from jitctl.engine.closing import Closing
 from jitctl.engine.events import BalancesRead, FinalizedRead, GuardsRead, MinedRead, PoolsFollowed
 from jitctl.engine.halting import Halting
@@ -15,6 +17,9 @@ from jitctl.engine.reads import Reads
 from jitctl.engine.sync_desk import SyncDesk
 from jitctl.engine.within import within
 from jitctl.errors import JitError
+
+VICTIMS_KEPT_BLOCKS = 64
+"""Blocks whose mined victims are remembered, so that a reorg makes them wanted again."""
 
 
 class ChainDesk:
@@ -37,6 +42,7 @@ class ChainDesk:
         self._closing = closing
         self._moves: deque[ChainMoved] = deque()
         self._finalized: int | None = None
+        self._mined_victims: dict[Hash32, list[Wanted]] = {}
 
     def on_moved(self, moved: ChainMoved) -> None:
         """Take over a move of the head. Raises `LedgerError`."""
@@ -147,6 +153,10 @@ class ChainDesk:
         parts.metrics.happenings.add("reorged_blocks")
         parts.lanes.undo_block(head.hash)
         parts.ports.ledger.drop_flows(head.hash)
+        for wanted in self._mined_victims.pop(head.hash, ()):
+            # It is back in the public pool; nodes do not all announce it again.
+            wanted.tried_on = None
+            parts.book.add(wanted)
         return parts.follower.block_removed(head)
 
     def _added(self, block: Block) -> None:
@@ -172,4 +182,9 @@ class ChainDesk:
                 parts.ports.ledger.save_lane(lane.operator, lane.next_nonce, block.head.number)
         landed = {log.tx_hash for log in block.pool_logs if log.topics and log.topics[0] == SWAP_TOPIC}
         parts.metrics.happenings.add("swaps_landed_in_watched_pools", len(landed))
-        parts.metrics.happenings.add("victims_mined", len(parts.book.remove_mined(block.txs)))
+        mined = parts.book.remove_mined(block.txs)
+        parts.metrics.happenings.add("victims_mined", len(mined))
+        hashes = {tx.hash for tx in block.txs}
+        self._mined_victims[block.head.hash] = [wanted for wanted in mined if wanted.tx.hash in hashes]
+        if len(self._mined_victims) > VICTIMS_KEPT_BLOCKS:
+            del self._mined_victims[next(iter(self._mined_victims))]
