@@ -184,7 +184,7 @@ class WsRpc:
         except ValueError:
             self.counters.add("bad_messages")
             return
-        if isinstance(message, list):
+        if isinstance(message, list) and message:
             for each in message:
                 if isinstance(each, dict):
                     self._reply(each)

@@ -1,20 +1,13 @@
-"""The devnet, started afresh for each test that asks for it (about a second)."""
+"""Tests that ask for `rig` share one devnet per file."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from jitctl.chain.rpc import NodePool
-from jitctl.devnet.network import Devnet
-from tests.chain.devnet_rig import DevnetRig
+from tests.chain.shared_devnet import devnet as devnet
+from tests.chain.shared_devnet import rig as rig
+from tests.chain.shared_devnet import share_the_loop
 
 
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[DevnetRig]:
-    async with Devnet(tmp_path / "devnet") as net:
-        nodes = NodePool([DevnetRig.endpoint(net)], net.manifest.chain_id)
-        async with nodes:
-            yield DevnetRig(net, nodes)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    share_the_loop(items)
