@@ -234,5 +234,5 @@ class Thief:
                 self.market_tick += round(self.rng.gauss(0, 150))
             for pool in self.pools:
                 pool.move_to(self.market_tick)
-        hours = self.rng.choice([1, 3, 24, 30]) if self.rng.random() < 0.04 else 0
+        hours = self.rng.choice([1, 3, 13, 20, 24, 30]) if self.rng.random() < 0.04 else 0
         self.world.next_block(seconds=hours * 3_600 if hours else 12)
