@@ -12,7 +12,14 @@ from jitctl.domain.counters import Counters
 from jitctl.domain.executor_events import NOTHING_MOVED, leg_amounts
 from jitctl.domain.values import Address
 from jitctl.errors import JitError, NodeError, TimedOut
-from jitctl.execution.base_fee import next_base_fee_wei
+from jitctl.execution.draft_checks import (
+    CheckFailed,
+    account_requests,
+    answer,
+    check_accounts,
+    check_draft,
+    check_parent,
+)
 from jitctl.execution.executor_calls import burn_calldata, mint_calldata
 from jitctl.execution.node import (
     BatchNode,
@@ -22,7 +29,6 @@ from jitctl.execution.node import (
     simulation_request,
     simulation_results,
 )
-from jitctl.execution.raw_tx import RawMismatch, rebuild
 from jitctl.execution.revert_reason import revert_reason
 
 SIMULATION_OUTCOMES = (
@@ -31,14 +37,6 @@ SIMULATION_OUTCOMES = (
 )  # fmt: skip
 CLASSIFYING_GAS = 10_000_000
 """Gas with which a failed victim is tried again, to learn whether gas was what it lacked."""
-
-
-class _Failed(Exception):
-    def __init__(self, reason: str, detail: str, legs: tuple[LegResult, ...] = ()) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.detail = detail
-        self.legs = legs
 
 
 class NodeSimulator:
@@ -59,8 +57,8 @@ class NodeSimulator:
         try:
             async with asyncio.timeout(self._timeout_s):
                 outcome = await self._simulate(draft)
-        except _Failed as failed:
-            outcome = _abandoned(failed)
+        except CheckFailed as failed:
+            outcome = failed.as_simulation()
         except (TimeoutError, TimedOut):
             outcome = BundleSimulation(
                 ok=False,
@@ -73,27 +71,18 @@ class NodeSimulator:
         return outcome
 
     async def _simulate(self, draft: BundleDraft) -> BundleSimulation:
-        _check_draft(draft)
-        victim = draft.victim
-        at = {"blockHash": draft.parent.hash}
+        check_draft(draft)
         simulated, *accounts = await self._node.call_many(
             [
-                ("eth_simulateV1", self._request(draft, victim_call(victim))),
-                ("eth_getTransactionCount", [draft.operator, at]),
-                ("eth_getBalance", [draft.operator, at]),
-                ("eth_getTransactionCount", [victim.sender, at]),
-                ("eth_getBalance", [victim.sender, at]),
+                ("eth_simulateV1", self._request(draft, victim_call(draft.victim))),
+                *account_requests(draft),
             ],
             timeout_s=self._timeout_s,
         )
-        latest = await self._node.call("eth_getBlockByNumber", ["latest", False], timeout_s=self._timeout_s)
-        if not isinstance(latest, Mapping) or "hash" not in latest:
-            raise NodeError("the node does not say what its head is")
-        if latest["hash"] != draft.parent.hash:
-            raise _Failed("parent_moved", f"the head is no longer {draft.parent.hash}")
+        await check_parent(self._node, draft, self._timeout_s)
         # A strict node refuses to simulate what an account cannot pay: our own check names that better.
-        _check_accounts(draft, [number(_answer(value), "an account") for value in accounts])
-        results = simulation_results(_answer(simulated), draft.parent, 3)
+        check_accounts(draft, accounts)
+        results = simulation_results(answer(simulated), draft.parent, 3)
         return await self._judge(draft, results)
 
     def _request(self, draft: BundleDraft, victim: Call, state: Call | None = None) -> list[Any]:
@@ -122,18 +111,22 @@ class NodeSimulator:
     async def _judge(self, draft: BundleDraft, results: list[dict[str, Any]]) -> BundleSimulation:
         mint, victim, burn = legs = tuple(_leg(result) for result in results)
         if not mint.success:
-            raise _Failed("mint_reverts", mint.error, legs)
+            raise CheckFailed("mint_reverts", mint.error, legs)
         if not victim.success:
             reason = "victim_gas" if await self._lacks_gas(draft) else "victim_reverts"
-            raise _Failed(reason, f"{victim.error}; {victim.gas_used} of {draft.victim.gas_limit} gas", legs)
+            raise CheckFailed(
+                reason, f"{victim.error}; {victim.gas_used} of {draft.victim.gas_limit} gas", legs
+            )
         if not burn.success:
-            raise _Failed("burn_reverts", burn.error, legs)
+            raise CheckFailed("burn_reverts", burn.error, legs)
         try:
             amounts = leg_amounts(self._executor, [log for result in results for log in _logs(result)])
         except ValueError as error:
-            raise _Failed("simulation_failed", str(error), legs) from None
+            raise CheckFailed("simulation_failed", str(error), legs) from None
         if amounts == NOTHING_MOVED:
-            raise _Failed("simulation_failed", "the executor's events are missing from the simulation", legs)
+            raise CheckFailed(
+                "simulation_failed", "the executor's events are missing from the simulation", legs
+            )
         return BundleSimulation(
             ok=True, reason="", detail="", mint=mint, victim=victim, burn=burn, amounts=amounts
         )
@@ -179,50 +172,6 @@ def victim_call(tx: PendingTx) -> Call:
     return call
 
 
-def _answer(outcome: Any) -> Any:
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
-
-
-def _check_draft(draft: BundleDraft) -> None:
-    """What needs no node: the victim's bytes, the base fee, and that the victim can pay it."""
-    try:
-        rebuild(draft.victim)
-    except RawMismatch as error:
-        raise _Failed("raw_mismatch", error.message) from None
-    base_fee_wei = next_base_fee_wei(draft.parent)
-    if draft.base_fee_wei != base_fee_wei:
-        raise _Failed(
-            "simulation_failed", f"base fee {draft.base_fee_wei} wei, the parent says {base_fee_wei}"
-        )
-    if draft.victim.max_fee_per_gas_wei < base_fee_wei:
-        raise _Failed(
-            "simulation_failed",
-            f"the victim pays at most {draft.victim.max_fee_per_gas_wei} wei a gas, "
-            f"the base fee is {base_fee_wei}",
-        )
-    if draft.timestamp_s <= draft.parent.timestamp_s:
-        raise _Failed("simulation_failed", "the block's time is not after its parent's")
-
-
-def _check_accounts(draft: BundleDraft, accounts: list[int]) -> None:
-    operator_nonce, operator_wei, victim_nonce, victim_wei = accounts
-    victim = draft.victim
-    if operator_nonce != draft.nonce:
-        raise _Failed("nonce_mismatch", f"operator: nonce {operator_nonce} on chain, {draft.nonce} drafted")
-    if victim_nonce > victim.nonce:
-        raise _Failed("victim_gone", f"victim: nonce {victim.nonce} is used, the next is {victim_nonce}")
-    if victim_nonce < victim.nonce:
-        raise _Failed("nonce_mismatch", f"victim: nonce {victim_nonce} on chain, {victim.nonce} pending")
-    needed_wei = (draft.mint_gas_limit + draft.burn_gas_limit) * draft.base_fee_wei
-    if operator_wei < needed_wei:
-        raise _Failed("balance_short", f"operator: {operator_wei} wei, {needed_wei} needed for gas")
-    needed_wei = victim.gas_limit * victim.max_fee_per_gas_wei + victim.value_wei
-    if victim_wei < needed_wei:
-        raise _Failed("balance_short", f"victim: {victim_wei} wei, {needed_wei} needed")
-
-
 def _leg(result: Mapping[str, Any]) -> LegResult:
     success = number(result.get("status"), "a call's status") == 1
     gas_used = number(result.get("gasUsed"), "a call's gas")
@@ -234,10 +183,3 @@ def _logs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if not isinstance(logs, list):
         raise NodeError("the node's simulation has no logs")
     return logs
-
-
-def _abandoned(failed: _Failed) -> BundleSimulation:
-    mint, victim, burn = failed.legs or (None, None, None)
-    return BundleSimulation(
-        ok=False, reason=failed.reason, detail=failed.detail, mint=mint, victim=victim, burn=burn
-    )

@@ -86,7 +86,8 @@ async def test_the_executors_transfers_are_read_in_order(rig: DevnetRig):
                 {
                     "to": rig._checksum(token.address), "data": erc20.call("transfer", rig.executor, 7),
                     "value": 0, "gas": 100_000, "nonce": await rig.reader.nonce(user.address),
-                    "chainId": rig.nodes.chain_id, "type": 2, "maxFeePerGas": 3 * head.base_fee_wei, "maxPriorityFeePerGas": 1,
+                    "chainId": rig.nodes.chain_id, "type": 2,
+                    "maxFeePerGas": 3 * head.base_fee_wei, "maxPriorityFeePerGas": 1,
                 },
                 user.private_key,
             )  # fmt: skip
