@@ -22,7 +22,9 @@ def main(areas: list[str]) -> int:
     found = sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
     unknown = set(areas) - set(found)
     if unknown:
-        print(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(found)}", file=sys.stderr)
+        print(
+            f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(found)}", file=sys.stderr
+        )
         return 2
     sections: list[tuple[str, str, list[dict[str, Any]]]] = []
     for area in areas or found:
@@ -61,7 +63,15 @@ def _document(sections: list[tuple[str, str, list[dict[str, Any]]]]) -> str:
         "cores.",
     ]
     for area, summary, rows in sections:
-        lines += ["", f"## {area}", "", summary, "", "| what | p50 | p99 | unit | goal | note |", "|---|--:|--:|---|---|---|"]
+        lines += [
+            "",
+            f"## {area}",
+            "",
+            summary,
+            "",
+            "| what | p50 | p99 | unit | goal | note |",
+            "|---|--:|--:|---|---|---|",
+        ]
         for row in rows:
             p99 = "" if row.get("p99") in (None, "") else _figure(row["p99"])
             lines.append(
