@@ -21,7 +21,7 @@ TX_GAS_CAP = 1 << 24
 """No transaction may have a higher gas limit (EIP-7825)."""
 
 
-class TxRefused(Exception):  # noqa: N818 - the pool's answer, not a fault of ours
+class TxRefused(Exception):
     """A transaction is not taken; the message is what a node says."""
 
 

@@ -21,7 +21,8 @@ class SwapHop:
 class RouterBalance:
     """What a router holds of one token between two calls: `known` base units and the outputs of earlier
     swaps (`from_intents`, indexes into the transaction's intents), from which `portions_bips` were paid away
-    one after the other."""
+    one after the other.
+    """
 
     known: int
     from_intents: tuple[int, ...] = ()

@@ -20,7 +20,8 @@ def test_every_error_has_its_own_code_and_the_documented_exit_code() -> None:
 
 def test_every_error_class_is_drawn_in_the_tree_and_known_by_its_code() -> None:
     classes = {errors.JitError, *errors.JitError.__subclasses__()}
-    assert {error for error in classes if error.__module__ == "jitctl.errors"} == set(errors.ERRORS_BY_CODE.values())
+    ours = {error for error in classes if error.__module__ == "jitctl.errors"}
+    assert ours == set(errors.ERRORS_BY_CODE.values())
     for error in classes:
         assert error.__name__ in (errors.__doc__ or ""), error
 
