@@ -26,6 +26,8 @@ BARRIER_PAUSE_S = 0.002
 class Attempt:
     """A live attempt. `dropped` is an abandon reason that someone else found; nothing is sent after it.
 
+    `legs` are the mined transactions that its outcome rests on, each with its block.
+
     `draft` and `alternatives` go once it is submitted or over: they hold the victim's whole body.
     """
 
@@ -45,6 +47,7 @@ class Attempt:
     latencies_ms: dict[str, float] = field(default_factory=dict)
     outcome: Outcome | None = None
     result: AttemptResult | None = None
+    legs: frozenset[tuple[Hash32, Hash32]] = frozenset()
     reading: bool = False
 
     @property
@@ -85,7 +88,7 @@ class AttemptRunner:
         barrier: SubmitBarrier,
         last_look: LastLook,
         worth_it: ProfitCheck,
-        track: Callable[[Attempt], None],
+        track: Callable[[Attempt], bool],
     ) -> None:
         self._ports = ports
         self._clock = ports.clock
@@ -172,6 +175,8 @@ class AttemptRunner:
                 return "raw_mismatch", error.message
             except JitError as error:
                 return "sign_failed", error.message
+            if not self._track(attempt):
+                return "superseded", "another attempt has the very same transaction"
             began_ns = self._clock.monotonic_ns()
             self._move(
                 attempt,
@@ -182,7 +187,6 @@ class AttemptRunner:
                 burn_tx=signed.tx_hashes[2],
             )
             self._time(attempt, "commit", began_ns)
-            self._track(attempt)
             replies = await self._send(attempt, signed)
         self._record_sent(attempt, replies)
         return "", ""

@@ -52,11 +52,17 @@ class Follower:
         """Stop following an attempt that was abandoned."""
         self.live.pop(attempt_id, None)
 
-    def track(self, attempt: Attempt) -> None:
-        """Know the hashes of a bundle that is about to be sent."""
-        for tx_hash in (attempt.mint_tx, attempt.burn_tx):
-            if tx_hash is not None:
-                self._remember(tx_hash, attempt.attempt_id)
+    def track(self, attempt: Attempt) -> bool:
+        """Know the hashes of a bundle that is about to be sent; False, and nothing kept, if one is another's.
+
+        What is mined must belong to exactly one attempt, or a neighbour's mint would be booked as our own.
+        """
+        hashes = [tx_hash for tx_hash in (attempt.mint_tx, attempt.burn_tx) if tx_hash is not None]
+        if any(self._own.get(tx_hash, attempt.attempt_id) != attempt.attempt_id for tx_hash in hashes):
+            return False
+        for tx_hash in hashes:
+            self._remember(tx_hash, attempt.attempt_id)
+        return True
 
     def track_close(self, tx_hash: Hash32, attempt_id: str) -> None:
         """Know a close that we sent; `attempt_id` is empty if no known attempt left the position."""
@@ -125,9 +131,11 @@ class Follower:
 
     def adopt(self, attempt: Attempt, mined: MinedBundle, head_number: int) -> bool:
         """Take over what was read for blocks that were not followed; returns whether a position is open."""
-        for leg in (mined.mint, mined.burn):
+        for tx_hash, leg in ((attempt.mint_tx, mined.mint), (attempt.burn_tx, mined.burn)):
             if leg is not None:
                 self._mined[leg.tx_hash] = leg.block_hash
+            elif tx_hash is not None:
+                self._mined.pop(tx_hash, None)
         legs = [leg for leg in (mined.mint, mined.burn) if leg is not None]
         if attempt.state in _DECIDED:
             believed = attempt.result.block_hash if attempt.result is not None else None
@@ -149,13 +157,13 @@ class Follower:
         """
         if attempt.state not in (AttemptState.SUBMITTING, AttemptState.SUBMITTED):
             return False
-        for leg in (mined.mint, mined.burn):
-            if leg is not None and self._mined.get(leg.tx_hash) != leg.block_hash:
+        for tx_hash, leg in ((attempt.mint_tx, mined.mint), (attempt.burn_tx, mined.burn)):
+            # Both ways: a leg that we saw mined and the answer lacks would make a lone mint of a whole JIT.
+            seen_in = self._mined.get(tx_hash) if tx_hash is not None else None
+            if seen_in != (leg.block_hash if leg is not None else None):
                 return False
         event, reason = classify(mined)
         if event is AttemptEvent.SEEN_ABSENT:
-            if self._legs_mined(attempt):
-                return False
             self._decide(attempt, event, reason)
             return False
         legs = [leg for leg in (mined.mint, mined.burn) if leg is not None]
