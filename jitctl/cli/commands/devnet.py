@@ -12,6 +12,7 @@ import typer
 from jitctl.cli import render
 from jitctl.cli.options import OutputOption
 from jitctl.cli.render import Format
+from jitctl.domain.values import Token
 from jitctl.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Run a private chain with Uniswap v3, users and a builder.")
@@ -143,7 +144,8 @@ def swap(
         router=router.value,
         native=native,
     )
-    render.result(sent, output, _swap_text)
+    sold, bought = sides[token_in], token_out
+    render.result(sent, output, lambda data: _swap_text(data, sold, bought))
 
 
 def _base_units(text: str, decimals: int) -> int:
@@ -195,13 +197,18 @@ def _status_text(data: dict[str, Any]) -> str:
     )
 
 
-def _swap_text(data: dict[str, Any]) -> str:
-    what = "sells" if data["exactIn"] else "buys"
+def _swap_text(data: dict[str, Any], sold: Token, bought: Token) -> str:
+    exact, other = (sold, bought) if data["exactIn"] else (bought, sold)
+    amount, limit = _whole(data["amount"], exact), _whole(data["limitAmount"], other)
+    what, bound = ("sells", "for at least") if data["exactIn"] else ("buys", "for at most")
     return render.table(
         [
             ("transaction", data["hash"]),
             ("user", data["user"]),
-            (what, f"{data['amount']} base units through {data['router']} in {data['pool']}"),
-            ("limit", f"{data['limitAmount']} base units"),
+            (what, f"{amount} {bound} {limit}, through {data['router']} in {data['pool']}"),
         ]
     )
+
+
+def _whole(amount: str | int, token: Token) -> str:
+    return f"{Decimal(amount).scaleb(-token.decimals).normalize():f} {token.symbol}"
