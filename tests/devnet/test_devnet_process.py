@@ -77,7 +77,7 @@ def test_the_round_of_verbs(jitctl, running):
         )  # fmt: skip
         assert sent["amount"] == str(15 * 10**17)
     bought = jitctl("swap", "--dir", folder, "--pool", "WETH/WBTC-0.3%", "--amount-out", "0.1", check=0)
-    assert "10000000 base units" in bought.stdout
+    assert "0.1 WBTC for at most" in bought.stdout
     assert json.loads(jitctl("status", "--dir", folder, "-o", "json").stdout)["pendingTransactions"] == 4
     assert (
         "WETH/USDC-0.05%"
