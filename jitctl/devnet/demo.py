@@ -179,7 +179,10 @@ async def run_demo(folder: Path, plot_path: Path, say: Say, *, seed: int = 1) ->
 
 
 class Bot:
-    """The daemon of one configuration folder, driven as an operator does: by the command line."""
+    """The daemon of one configuration folder, driven as an operator does: by the command line.
+
+    Devnets of one seed share keys and chain id, so each bot has a folder of its own for signer locks.
+    """
 
     def __init__(self, config_dir: Path) -> None:
         self._config_dir = config_dir
@@ -194,7 +197,7 @@ class Bot:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "jitctl", "--config-dir", str(self._config_dir), *words,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, "NO_COLOR": "1", "JITCTL_LOCK_DIR": str(self._config_dir.parent / "locks")},
         )  # fmt: skip
         try:
             out, err = await asyncio.wait_for(process.communicate(), VERB_TIMEOUT_S)
