@@ -36,6 +36,7 @@ class FlowKind(StrEnum):
     WITHDRAWAL = "withdrawal"
     DONATION = "donation"
     TRANSFER = "transfer"
+    GAS = "gas"
 
 
 ETH = Address("eth")

@@ -14,6 +14,7 @@ from jitctl.engine.halting import Halting
 from jitctl.engine.parts import Parts
 from jitctl.engine.pending_desk import PendingDesk
 from jitctl.engine.reads import Reads
+from jitctl.engine.strays import Strays
 from jitctl.engine.sync_desk import SyncDesk
 from jitctl.engine.within import within
 from jitctl.errors import JitError
@@ -33,6 +34,7 @@ class ChainDesk:
         reads: Reads,
         sync: SyncDesk,
         closing: Closing,
+        strays: Strays,
     ) -> None:
         self._parts = parts
         self._pending = pending
@@ -40,6 +42,7 @@ class ChainDesk:
         self._reads = reads
         self._sync = sync
         self._closing = closing
+        self._strays = strays
         self._moves: deque[ChainMoved] = deque()
         self._finalized: int | None = None
         self._mined_victims: dict[Hash32, list[Wanted]] = {}
@@ -124,6 +127,7 @@ class ChainDesk:
         for attempt in parts.follower.due(head.number):
             self._reads.outcome(attempt, head)
         self._closing.go_on()
+        self._strays.go_on()
 
     def check_age(self) -> None:
         """Lose sync when no block has come for too long; it comes back with the next block."""
@@ -148,10 +152,16 @@ class ChainDesk:
             if not self._moves:
                 return PoolsFollowed(moved.head)
 
+    def _accounted(self, tx_hash: Hash32) -> bool:
+        """Whether an attempt's figures hold what a transaction moved and cost."""
+        return self._parts.follower.is_a_leg(tx_hash) or self._closing.accounts_for(tx_hash)
+
     def _removed(self, head: Head) -> bool:
         parts = self._parts
         parts.metrics.happenings.add("reorged_blocks")
         parts.lanes.undo_block(head.hash)
+        self._closing.block_removed(head)
+        self._strays.block_removed(head)
         parts.ports.ledger.drop_flows(head.hash)
         for wanted in self._mined_victims.pop(head.hash, ()):
             # It is back in the public pool; nodes do not all announce it again.
@@ -163,6 +173,10 @@ class ChainDesk:
         parts = self._parts
         aliens = parts.lanes.follow(block, parts.follower.recognise)
         parts.follower.block_added(block)
+        operators = parts.lanes.operators()
+        for tx in block.txs:
+            if tx.sender in operators and not self._accounted(tx.hash):
+                self._strays.note(tx.hash, tx.sender, block.head.hash)
         if aliens and parts.picture.synced:
             named = ", ".join(f"{tx.hash} of {tx.sender}" for tx in aliens[:3])
             self._halting.halt("engine", f"a nonce moved without us: {named}")
@@ -170,9 +184,9 @@ class ChainDesk:
             block,
             executor=parts.settings.executor,
             owner=parts.settings.owner,
-            operators=parts.lanes.operators(),
+            operators=operators,
             pools=parts.picture.specs.keys(),
-            is_an_attempts=parts.follower.is_an_attempts,
+            is_an_attempts=self._accounted,
         )
         if flows:
             parts.ports.ledger.add_flows(flows)

@@ -4,24 +4,54 @@ from __future__ import annotations
 
 from jitctl.domain.bundle import MinedBundle
 from jitctl.domain.chain import Head
-from jitctl.domain.records import AttemptChange
-from jitctl.domain.values import Address
+from jitctl.domain.records import AttemptChange, AttemptResult
+from jitctl.domain.values import Address, Hash32
 from jitctl.engine.accounting import pool_prices, with_close
 from jitctl.engine.events import CloseRead, CloseSent, Note, OpenPositionsRead
 from jitctl.engine.lanes import Lane
 from jitctl.engine.parts import Parts
 from jitctl.engine.reads import Reads
+from jitctl.engine.strays import Strays
 from jitctl.engine.watch import RETRY_BLOCKS, LeftOpen
 from jitctl.engine.within import within
 from jitctl.errors import JitError
+
+DONE_KEPT_BLOCKS = 64
+"""Blocks whose closes are remembered, so that a reorg can take them back."""
 
 
 class Closing:
     """Notices, closes and accounts for positions that no block should leave open."""
 
-    def __init__(self, parts: Parts, reads: Reads) -> None:
+    def __init__(self, parts: Parts, reads: Reads, strays: Strays) -> None:
         self._parts = parts
         self._reads = reads
+        self._strays = strays
+        self._done: dict[Hash32, list[tuple[LeftOpen, AttemptResult | None]]] = {}
+
+    def accounts_for(self, tx_hash: Hash32) -> bool:
+        """Whether a mined transaction is a close whose figures will be added to an attempt's."""
+        seen = self._parts.follower.close_seen
+        return any(
+            left.attempt is not None
+            and (
+                left.close_tx == tx_hash or (left.sent_with is not None and seen(*left.sent_with) == tx_hash)
+            )
+            for left in self._parts.watch.all()
+        )
+
+    def block_removed(self, head: Head) -> None:
+        """Take back the closes of a removed block: they may be mined again. Raises `LedgerError`."""
+        parts = self._parts
+        for left, before in self._done.pop(head.hash, ()):
+            left.tried_block = head.number
+            parts.watch.restore(left)
+            attempt = left.attempt
+            if attempt is not None and attempt.result is not None and before is not None:
+                attempt.result = before
+                change = AttemptChange(parts.ports.clock.wall_s(), result=before)
+                parts.ports.ledger.amend_attempt(attempt.attempt_id, change)
+            parts.ports.observer.event("close_reorged", {"pool": left.pool, "tx": left.close_tx or ""})
 
     def left_open(self, pool: Address) -> None:
         """Note that a mint landed without its burn, or that a position of unknown origin is open."""
@@ -47,7 +77,10 @@ class Closing:
         for pool in open_pools:
             self.left_open(pool)
         head = parts.picture.head
-        for pool in parts.watch.gone(open_pools, head.number if head else 0):
+        follower = parts.follower
+        for pool in parts.watch.gone(
+            open_pools, head.number if head else 0, lambda close: follower.mined_in(close) is not None
+        ):
             parts.ports.ledger.record("position_closed", {"pool": pool}, parts.ports.clock.wall_s())
             parts.ports.observer.event("position_closed", {"pool": pool, "by": "somebody else"})
 
@@ -61,6 +94,8 @@ class Closing:
             if left.close_tx is None and left.sent_with is not None:
                 # A close that we could not be sure of having sent may have been mined all the same.
                 left.close_tx = parts.follower.close_seen(*left.sent_with)
+            if parts.follower.undecided_mint(left.pool):
+                continue  # until it is known whose position this is
             if left.close_tx is not None and parts.follower.mined_in(left.close_tx) is not None:
                 self._reads.close(left.pool)
             elif parts.standing.running and left.due(head.number):
@@ -83,16 +118,24 @@ class Closing:
         left = parts.watch.get(read.pool)
         if left is None or read.mined is None or read.mined.burn is None:
             return
+        close = read.mined.burn
+        if parts.follower.mined_in(close.tx_hash) != close.block_hash:
+            return
         parts.lanes.release(_owner(read.pool))
-        if not read.mined.burn.success:
+        if not close.success:
+            if self.accounts_for(close.tx_hash) and left.sent_with is not None:
+                self._strays.note(close.tx_hash, left.sent_with[0], close.block_hash)
             left.close_tx = left.sent_with = None
             return
         parts.watch.closed(read.pool)
         parts.metrics.happenings.add("closes")
         now_s = parts.ports.clock.wall_s()
-        if left.attempt is not None:
-            self._account(left, read.mined, now_s)
-        told = {"pool": read.pool, "tx": read.mined.burn.tx_hash, "gas_wei": read.mined.burn.gas_cost_wei}
+        before = left.attempt.result if left.attempt is not None else None
+        self._done.setdefault(close.block_hash, []).append((left, before))
+        if len(self._done) > DONE_KEPT_BLOCKS:
+            del self._done[next(iter(self._done))]
+        self._account(left, read.mined, now_s)
+        told = {"pool": read.pool, "tx": close.tx_hash, "gas_wei": close.gas_cost_wei}
         parts.ports.ledger.record("position_closed", told, now_s)
         parts.ports.observer.event("position_closed", {**told, "by": "engine"})
 

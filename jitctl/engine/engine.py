@@ -28,6 +28,7 @@ from jitctl.engine.events import (
     OpenPositionsRead,
     PoolsFollowed,
     Replan,
+    StrayRead,
     SyncAgain,
     Synced,
     TaskFailed,
@@ -49,6 +50,7 @@ from jitctl.engine.reconcile import revive
 from jitctl.engine.reporting import Reporting
 from jitctl.engine.settings import EngineSettings, Ports
 from jitctl.engine.standing import Standing
+from jitctl.engine.strays import Strays
 from jitctl.engine.sync_desk import SyncDesk
 from jitctl.engine.watch import PositionWatch
 from jitctl.errors import JitError, LedgerError, Refused
@@ -108,9 +110,10 @@ class Engine:
         self._pending = PendingDesk(parts, attempts)
         self._halting = Halting(parts, attempts)
         reads = Reads(parts)
-        closing = Closing(parts, reads)
+        strays = Strays(parts, reads)
+        closing = Closing(parts, reads, strays)
         sync = SyncDesk(parts, self._pending, self._halting, reads, closing, last)
-        self._chain = ChainDesk(parts, self._pending, self._halting, reads, sync, closing)
+        self._chain = ChainDesk(parts, self._pending, self._halting, reads, sync, closing, strays)
         self._reporting = Reporting(parts)
         self._commands = Commands(parts, self._halting, reads, self._reporting)
         handlers: dict[type, Callable[[Any], Awaitable[None] | None]] = {
@@ -131,6 +134,7 @@ class Engine:
             PoolsFollowed: self._chain.on_pools,
             CloseSent: closing.on_sent,
             CloseRead: closing.on_read,
+            StrayRead: strays.on_read,
             TaskFailed: self._on_task_failed,
             Tick: self._on_tick,
         }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jitctl.domain.bundle import MinedBundle
+from jitctl.domain.bundle import MinedBundle, MinedLeg
 from jitctl.domain.chain import ChainMoved, Head, PendingGone, PendingTx
 from jitctl.domain.swap_intent import SwapTx
 from jitctl.domain.values import Address, Hash32
@@ -136,6 +136,14 @@ class CloseRead:
 
 
 @dataclass(frozen=True, slots=True)
+class StrayRead:
+    """A mined transaction of an operator that no attempt accounts for; None if it could not be read."""
+
+    tx_hash: Hash32
+    leg: MinedLeg | None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFailed:
     """One of the engine's own tasks ended with an error that none of its kind may raise."""
 
@@ -151,7 +159,7 @@ class Tick:
 
 Note = (
     Traced | AttemptEnded | MinedRead | BalancesRead | OpenPositionsRead | FinalizedRead | GuardsRead
-    | Synced | SyncAgain | PoolsFollowed | CloseSent | CloseRead | TaskFailed | Tick
+    | Synced | SyncAgain | PoolsFollowed | CloseSent | CloseRead | StrayRead | TaskFailed | Tick
 )  # fmt: skip
 """What the engine's own tasks tell the loop."""
 EngineInput = Asked | ChainMoved | PendingGone | PendingTx | Replan | Note

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from jitctl.domain.attempt_state import OPEN_STATES, AttemptEvent, AttemptState
-from jitctl.domain.bundle import MinedBundle
+from jitctl.domain.bundle import MinedBundle, MinedLeg
 from jitctl.domain.chain import Block, Head, MinedTx
 from jitctl.domain.records import AttemptChange, Outcome
 from jitctl.domain.values import Address, Hash32
@@ -39,6 +40,7 @@ class Follower:
         self._observer = ports.observer
         self._metrics = metrics
         self._own: dict[Hash32, str] = {}
+        self._closes: dict[Hash32, str] = {}
         self._expected: dict[tuple[Address, int], str] = {}
         self._closes_seen: dict[tuple[Address, int], Hash32] = {}
         self._mined: dict[Hash32, Hash32] = {}
@@ -61,12 +63,12 @@ class Follower:
         if any(self._own.get(tx_hash, attempt.attempt_id) != attempt.attempt_id for tx_hash in hashes):
             return False
         for tx_hash in hashes:
-            self._remember(tx_hash, attempt.attempt_id)
+            _keep(self._own, tx_hash, attempt.attempt_id)
         return True
 
     def track_close(self, tx_hash: Hash32, attempt_id: str) -> None:
         """Know a close that we sent; `attempt_id` is empty if no known attempt left the position."""
-        self._remember(tx_hash, attempt_id)
+        _keep(self._closes, tx_hash, attempt_id)
 
     def expect_close(self, operator: Address, nonce: int, attempt_id: str) -> None:
         """Know a close whose hash will be known only once it has been sent."""
@@ -80,13 +82,20 @@ class Follower:
         """Whether a mined transaction is ours."""
         expected = self._expected.get((tx.sender, tx.nonce))
         if expected is not None:
-            self._remember(tx.hash, expected)
+            _keep(self._closes, tx.hash, expected)
             self._closes_seen[tx.sender, tx.nonce] = tx.hash
-        return tx.hash in self._own
+        return tx.hash in self._own or tx.hash in self._closes
 
-    def is_an_attempts(self, tx_hash: Hash32) -> bool:
-        """Whether a transaction's token movements belong to an attempt."""
-        return bool(self._own.get(tx_hash))
+    def is_a_leg(self, tx_hash: Hash32) -> bool:
+        """Whether a live attempt accounts for a transaction as its mint or burn."""
+        return self._own.get(tx_hash) in self.live
+
+    def undecided_mint(self, pool: Address) -> bool:
+        """Whether a mint in the pool has been mined whose attempt has not been read yet."""
+        return any(
+            attempt.pool == pool and attempt.state not in _DECIDED and attempt.mint_tx in self._mined
+            for attempt in self.live.values()
+        )
 
     def mined_in(self, tx_hash: Hash32) -> Hash32 | None:
         """Return the canonical block that mined a transaction of ours, None if none did."""
@@ -118,8 +127,7 @@ class Follower:
         to_read = []
         for attempt in self.live.values():
             mined = self._legs_mined(attempt)
-            late_burn = attempt.reason == "lone_mint" and attempt.burn_tx in self._mined
-            if late_burn or (attempt.state is AttemptState.MISSED and mined):
+            if attempt.state in _DECIDED and mined != attempt.legs:
                 self._undo(attempt)
             if attempt.state is not AttemptState.SUBMITTED or attempt.reading:
                 continue
@@ -138,8 +146,8 @@ class Follower:
                 self._mined.pop(tx_hash, None)
         legs = [leg for leg in (mined.mint, mined.burn) if leg is not None]
         if attempt.state in _DECIDED:
-            believed = attempt.result.block_hash if attempt.result is not None else None
-            if believed == (legs[0].block_hash if legs else None):
+            if _still_true(attempt, legs):
+                attempt.legs = self._legs_mined(attempt)
                 return attempt.reason == "lone_mint" and leaves_position(mined)
             self._undo(attempt)
         if not legs and attempt.target_block > head_number:
@@ -209,6 +217,7 @@ class Follower:
             result=attempt.result,
         )
         attempt.state = self._ledger.move_attempt(attempt.attempt_id, event, change, durable=True)
+        attempt.legs = self._legs_mined(attempt)
         attempt.outcome, attempt.reason = change.outcome, reason
         assert attempt.outcome is not None
         self._metrics.outcomes.add(attempt.outcome)
@@ -222,6 +231,7 @@ class Follower:
     def _undo(self, attempt: Attempt) -> None:
         self._metrics.happenings.add("reorged_attempts")
         attempt.result, attempt.reason, attempt.outcome, attempt.reading = None, "", None, False
+        attempt.legs = frozenset()
         attempt.state = self._ledger.move_attempt(
             attempt.attempt_id, AttemptEvent.REORGED_OUT, AttemptChange(self._clock.wall_s(), reason="")
         )
@@ -230,10 +240,16 @@ class Follower:
     def _rests_on(self, attempt: Attempt, head: Head) -> bool:
         if attempt.state is AttemptState.MISSED:
             return attempt.target_block == head.number
-        return attempt.result is not None and attempt.result.block_hash == head.hash
+        if attempt.result is not None and attempt.result.block_hash == head.hash:
+            return True
+        return any(block_hash == head.hash for _, block_hash in attempt.legs)
 
-    def _legs_mined(self, attempt: Attempt) -> bool:
-        return attempt.mint_tx in self._mined or attempt.burn_tx in self._mined
+    def _legs_mined(self, attempt: Attempt) -> frozenset[tuple[Hash32, Hash32]]:
+        return frozenset(
+            (tx_hash, self._mined[tx_hash])
+            for tx_hash in (attempt.mint_tx, attempt.burn_tx)
+            if tx_hash is not None and tx_hash in self._mined
+        )
 
     def _block(self, block_hash: Hash32) -> Block | None:
         return next((block for block in self._blocks if block.head.hash == block_hash), None)
@@ -269,10 +285,20 @@ class Follower:
             if tx_hash is not None:
                 self._mined.pop(tx_hash, None)
 
-    def _remember(self, tx_hash: Hash32, attempt_id: str) -> None:
-        self._own[tx_hash] = attempt_id
-        if len(self._own) > OWN_KEPT:
-            del self._own[next(iter(self._own))]
+
+def _keep(known: dict[Hash32, str], tx_hash: Hash32, attempt_id: str) -> None:
+    known[tx_hash] = attempt_id
+    if len(known) > OWN_KEPT:
+        del known[next(iter(known))]
+
+
+def _still_true(attempt: Attempt, legs: Sequence[MinedLeg]) -> bool:
+    """Whether a decided attempt rests on just these legs; what a close cost is not among them."""
+    result = attempt.result
+    if result is None or not legs:
+        return result is None and not legs
+    same_gas = result.close_tx is not None or result.gas_wei == sum(leg.gas_cost_wei for leg in legs)
+    return result.block_hash == legs[0].block_hash and same_gas
 
 
 def _after(event: AttemptEvent) -> AttemptState:

@@ -11,7 +11,15 @@ from typing import Protocol
 
 from jitctl.amm.pool import Pool
 from jitctl.domain.attempt_state import AttemptEvent, AttemptState
-from jitctl.domain.bundle import BundleDraft, BundleSimulation, MinedBundle, RelayReply, SignedBundle
+from jitctl.domain.bundle import (
+    BundleDraft,
+    BundleSimulation,
+    LegAmounts,
+    MinedBundle,
+    MinedLeg,
+    RelayReply,
+    SignedBundle,
+)
 from jitctl.domain.chain import ChainMoved, Head, PendingGone, PendingTx
 from jitctl.domain.guards import GuardReading as GuardReading
 from jitctl.domain.plan import Marks
@@ -106,6 +114,9 @@ class ChainReader(Protocol):
     async def token_balance(self, token: Address, account: Address, at: Hash32 | None = None) -> int: ...
     async def finalized_number(self) -> int | None: ...
     async def mined(self, mint: Hash32, victim: Hash32, burn: Hash32) -> MinedBundle: ...
+    async def leg(self, tx_hash: Hash32) -> tuple[MinedLeg, LegAmounts] | None:
+        """One transaction of ours on the canonical chain; None while it is not mined."""
+
     async def open_positions(self, executor: Address, pools: Sequence[Address], at: Hash32) -> int:
         """How many of the executor's pools hold a position that is not closed, at a block hash."""
 

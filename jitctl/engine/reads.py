@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from jitctl.domain.chain import Head
-from jitctl.domain.values import Address, PoolSpec
+from jitctl.domain.values import Address, Hash32, PoolSpec
 from jitctl.engine.attempts import Attempt
 from jitctl.engine.events import (
     BalancesRead,
@@ -17,6 +17,7 @@ from jitctl.engine.events import (
     MinedRead,
     Note,
     OpenPositionsRead,
+    StrayRead,
 )
 from jitctl.engine.parts import Parts
 from jitctl.engine.within import within
@@ -50,6 +51,10 @@ class Reads:
     def close(self, pool: Address) -> bool:
         """Read what a mined close came to."""
         return self._parts.background.start(f"read:close:{pool}", lambda: self._close(pool))
+
+    def stray(self, tx_hash: Hash32) -> bool:
+        """Read what a transaction cost that no attempt accounts for."""
+        return self._parts.background.start(f"read:stray:{tx_hash}", lambda: self._stray(tx_hash))
 
     async def balances_at(self, head: Head, pools: Sequence[PoolSpec]) -> dict[Address, int]:
         """Return the executor's balance of every token of the given pools. Raises `JitError`."""
@@ -108,6 +113,10 @@ class Reads:
             return None
         mined = await self._try(closer.closed(left.close_tx))
         return CloseRead(pool, mined)
+
+    async def _stray(self, tx_hash: Hash32) -> Note:
+        found = await self._try(self._parts.ports.chain.leg(tx_hash))
+        return StrayRead(tx_hash, None if found is None else found[0])
 
     async def _try(self, work: Coroutine[Any, Any, T]) -> T | None:
         parts = self._parts

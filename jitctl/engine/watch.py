@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from jitctl.domain.values import Address, Hash32
@@ -52,25 +52,33 @@ class PositionWatch:
         if known is None:
             self._open[pool] = LeftOpen(pool, block_number, attempt)
             return True
-        if known.attempt is None:
+        if known.attempt is None and known.sent_with is None:
             known.attempt = attempt
         return False
 
-    def gone(self, open_pools: Iterable[Address], block_number: int) -> list[Address]:
-        """Forget and return the positions that somebody else closed.
+    def gone(
+        self, open_pools: Iterable[Address], block_number: int, mined: Callable[[Hash32], bool]
+    ) -> list[Address]:
+        """Forget and return the positions that somebody else closed, or that a reorg undid.
 
-        One whose own close is on its way stays until that has been read, and one noted at this very block
+        One whose own close is `mined` stays until that has been read, and one noted at this very block
         may be newer than the answer.
         """
         found = set(open_pools)
         gone = [
             left.pool
             for left in self._open.values()
-            if left.pool not in found and left.close_tx is None and left.since_block < block_number
+            if left.pool not in found
+            and (left.close_tx is None or not mined(left.close_tx))
+            and left.since_block < block_number
         ]
         for pool in gone:
             del self._open[pool]
         return gone
+
+    def restore(self, left: LeftOpen) -> None:
+        """Take up a position again whose close a reorg took back."""
+        self._open[left.pool] = left
 
     def closed(self, pool: Address) -> LeftOpen | None:
         """Forget a position whose close has been read."""

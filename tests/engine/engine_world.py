@@ -410,6 +410,11 @@ class FakeChain:
             amounts = replace(nothing, minted0=amounts.minted0, minted1=amounts.minted1)
         return MinedBundle(minted, self._leg(victim), burned, amounts)
 
+    async def leg(self, tx_hash: Hash32) -> tuple[MinedLeg, LegAmounts] | None:
+        self._check()
+        leg = self._leg(tx_hash)
+        return None if leg is None else (leg, self.amounts.get(tx_hash, LegAmounts(0, 0, 0, 0, 0, 0, 0)))
+
     async def open_positions(self, executor: Address, pools: Sequence[Address], at: Hash32) -> int:
         self._check()
         return sum(1 for pool in pools if pool in self.open)

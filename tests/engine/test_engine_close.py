@@ -21,7 +21,7 @@ from engine_world import (
 from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import LegAmounts
 from jitctl.domain.chain import MinedTx
-from jitctl.domain.records import Outcome
+from jitctl.domain.records import FlowKind, Outcome
 from jitctl.errors import NodeError
 
 
@@ -100,6 +100,38 @@ async def test_a_close_that_reverts_is_sent_again(tmp_path: Path) -> None:
     await world.mine(others=[MinedTx(first, OPERATOR, EXECUTOR, 8, 0)])
     await world.empty_blocks(3)
     assert [nonce for _, _, nonce, _ in world.closer.sent] == [8, 9]
+    (gas,) = world.ledger.flows()
+    assert (gas.kind, gas.account, gas.amount) == (FlowKind.GAS, OPERATOR, -90_000 * BASE_FEE)
+    await world.stop()
+
+
+async def test_a_reorg_takes_a_close_back_and_it_counts_once_when_it_is_mined_again(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    close = world.closer.sent[0][3]
+    world.closer.amounts = LegAmounts(0, 0, 5, 7, 0, 0, 0)
+    world.chain.receipts[close] = (True, 90_000)
+    world.chain.open = set()
+    closing = MinedTx(close, OPERATOR, EXECUTOR, 8, 0)
+    await world.mine(others=[closing])
+    (once, *_) = await world.written()
+    assert once.result is not None
+    assert once.result.close_tx == close
+
+    world.chain.open = {POOL}
+    await world.reorg(1)
+    (undone, *_) = await world.written()
+    assert undone.result is not None
+    assert (undone.result.close_tx, undone.result.amounts.collected1) == (None, 0)
+    assert undone.result.gas_wei == MINT_GAS * BASE_FEE
+    assert world.engine.figures()["openPositions"] == [POOL]
+
+    world.chain.open = set()
+    await world.mine(others=[closing])
+    (again, *_) = await world.written()
+    assert again.result == once.result
+    assert world.engine.figures()["openPositions"] == []
+    assert world.ledger.flows() == ()
     await world.stop()
 
 

@@ -23,7 +23,7 @@ from jitctl.domain.counters import Counters
 from jitctl.domain.engine_state import CrisisLevel, EngineEvent, EngineState, IllegalMove
 from jitctl.domain.records import EngineRecord, Mode
 from jitctl.domain.swap_intent import SwapTx
-from jitctl.domain.values import ZERO_ADDRESS
+from jitctl.domain.values import ZERO_ADDRESS, Hash32
 from jitctl.engine.accounting import classify, leaves_position
 from jitctl.engine.background import Background
 from jitctl.engine.book import SeenHashes, Wanted, WantedBook
@@ -145,13 +145,16 @@ def test_watch_remembers_until_closed_or_gone() -> None:
     left = watch.get(POOL)
     assert left is not None
     assert left.due(5)
-    assert watch.gone([], 5) == []
+    mined: set[Hash32] = {a_hash(1)}
+    assert watch.gone([], 5, mined.__contains__) == []
     left.close_tx = a_hash(1)
-    assert watch.gone([], 9) == []
+    assert watch.gone([], 9, mined.__contains__) == []
     assert watch.closed(POOL) is left
     watch.left_open(POOL_2, 5)
-    assert watch.gone([POOL_2], 9) == []
-    assert watch.gone([], 9) == [POOL_2]
+    assert watch.gone([POOL_2], 9, mined.__contains__) == []
+    assert watch.gone([], 9, mined.__contains__) == [POOL_2]
+    watch.restore(left)
+    assert watch.gone([], 9, lambda _: False) == [POOL], "its close is not mined, so another one was"
     assert len(watch) == 0
 
 
