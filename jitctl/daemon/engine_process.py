@@ -121,9 +121,15 @@ class EngineHost:
         self._answering: set[asyncio.Task[None]] = set()
 
     def tell(self) -> None:
-        """Send the engine's figures now."""
-        figures = self._engine.figures()
-        self._link.offer(Figures(str(figures["state"]), figures))
+        """Send the engine's figures now; the state at least, should the rest be impossible to tell."""
+        try:
+            figures = self._engine.figures()
+        except Exception as error:
+            # A defect in what is only shown must neither end the engine nor keep an answer back.
+            told = {"error": redact_text(f"{type(error).__name__}: {error}")}
+            self._link.offer(LogLine("figures_failed", "error", time.time(), told))
+            figures = {}
+        self._link.offer(Figures(self._engine.state.value, figures))
 
     async def run(self) -> int:
         """Run until the engine ends (0) or the link does (1)."""

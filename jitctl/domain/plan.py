@@ -30,6 +30,7 @@ class SkipReason(StrEnum):
     NO_CAPITAL = "no_capital"
     MARK_STALE = "mark_stale"
     VICTIM_GAS = "victim_gas"
+    TOO_LATE = "too_late"
     POOL_BUSY = "pool_busy"
     NO_LANE = "no_lane"
     NOT_RUNNING = "not_running"

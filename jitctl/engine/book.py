@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jitctl.domain.chain import MinedTx, PendingTx
+from jitctl.domain.chain import Block, MinedTx, PendingTx
 from jitctl.domain.swap_intent import SwapTx
 from jitctl.domain.values import Address, Hash32
 
@@ -99,6 +99,38 @@ class WantedBook:
             key=lambda entry: (entry.failures, -entry.worth_wei, -entry.first_head, entry.tx.hash),
         )
         return [entry.tx.hash for entry in ordered]
+
+
+class MinedSlots:
+    """The (sender, nonce) pairs that the latest blocks used up: what is understood after that is too late."""
+
+    def __init__(self, max_blocks: int = 32) -> None:
+        self._max_blocks = max_blocks
+        self._by_block: dict[Hash32, tuple[tuple[Address, int], ...]] = {}
+        self._block_of: dict[tuple[Address, int], Hash32] = {}
+        self._late: dict[Hash32, list[Hash32]] = {}
+
+    def add(self, block: Block) -> None:
+        """Take note of a canonical block."""
+        slots = tuple((tx.sender, tx.nonce) for tx in block.txs)
+        self._by_block[block.head.hash] = slots
+        self._block_of |= dict.fromkeys(slots, block.head.hash)
+        if len(self._by_block) > self._max_blocks:
+            self.remove(next(iter(self._by_block)))
+
+    def remove(self, block_hash: Hash32) -> list[Hash32]:
+        """Forget a block; returns the transactions that were `too_late` for it."""
+        for slot in self._by_block.pop(block_hash, ()):
+            if self._block_of.get(slot) == block_hash:
+                del self._block_of[slot]
+        return self._late.pop(block_hash, [])
+
+    def too_late(self, tx: PendingTx) -> bool:
+        """Whether the transaction, or another of its sender and nonce, is mined."""
+        block_hash = self._block_of.get((tx.sender, tx.nonce))
+        if block_hash is not None:
+            self._late.setdefault(block_hash, []).append(tx.hash)
+        return block_hash is not None
 
 
 class SeenHashes:

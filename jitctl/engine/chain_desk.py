@@ -163,6 +163,9 @@ class ChainDesk:
         self._closing.block_removed(head)
         self._strays.block_removed(head)
         parts.ports.ledger.drop_flows(head.hash)
+        for tx_hash in parts.mined_slots.remove(head.hash):
+            # It was no use when it was understood; announced again it is.
+            parts.seen.forget(tx_hash)
         for wanted in self._mined_victims.pop(head.hash, ()):
             # It is back in the public pool; nodes do not all announce it again.
             wanted.tried_on = None
@@ -196,6 +199,7 @@ class ChainDesk:
                 parts.ports.ledger.save_lane(lane.operator, lane.next_nonce, block.head.number)
         landed = {log.tx_hash for log in block.pool_logs if log.topics and log.topics[0] == SWAP_TOPIC}
         parts.metrics.happenings.add("swaps_landed_in_watched_pools", len(landed))
+        parts.mined_slots.add(block)
         mined = parts.book.remove_mined(block.txs)
         parts.metrics.happenings.add("victims_mined", len(mined))
         hashes = {tx.hash for tx in block.txs}

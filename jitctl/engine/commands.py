@@ -62,6 +62,11 @@ class Commands:
             self._settle(asked, Refused(f"cannot {asked.verb}: the engine is {state}", hint=_HINTS[state]))
         except JitError as error:
             self._settle(asked, error)
+        except Exception as error:
+            # A defect: the engine pauses for it, but whoever asked is not left waiting.
+            text = f"unexpected {type(error).__name__}: {error}"
+            self._settle(asked, JitError(text, hint="this is a defect of jitctl; its log has more"))
+            raise
         else:
             self._settle(asked, body)
 

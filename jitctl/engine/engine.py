@@ -12,7 +12,7 @@ from jitctl.domain.records import Mode
 from jitctl.domain.values import PoolSpec
 from jitctl.engine.attempt_desk import AttemptDesk
 from jitctl.engine.background import Background
-from jitctl.engine.book import SeenHashes, WantedBook
+from jitctl.engine.book import MinedSlots, SeenHashes, WantedBook
 from jitctl.engine.chain_desk import ChainDesk
 from jitctl.engine.closing import Closing
 from jitctl.engine.commands import Commands
@@ -98,6 +98,7 @@ class Engine:
             picture=Picture.of(params, pools),
             book=WantedBook(settings.wanted_max, settings.wanted_max_age_blocks),
             seen=SeenHashes(settings.seen_max),
+            mined_slots=MinedSlots(),
             lanes=Lanes(()),
             follower=Follower(ports, metrics),
             watch=PositionWatch(),
@@ -196,6 +197,10 @@ class Engine:
                 detail = "ended"
             except JitError as error:
                 detail = error.message
+            except Exception as error:
+                # A defect: trading stops until someone has looked, but the engine must not go blind.
+                detail = f"{type(error).__name__}: {error}"
+                parts.inbox.note(TaskFailed("a source", detail))
             parts.metrics.happenings.add("source_restarts")
             parts.ports.observer.event("source_restarted", {"detail": detail})
             await parts.ports.clock.sleep(SOURCE_RESTART_S)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from jitctl.domain.values import Address
 from jitctl.engine.background import Background
-from jitctl.engine.book import SeenHashes, WantedBook
+from jitctl.engine.book import MinedSlots, SeenHashes, WantedBook
 from jitctl.engine.following import Follower
 from jitctl.engine.inbox import Inbox
 from jitctl.engine.lanes import Lanes
@@ -35,6 +35,7 @@ class Parts:
     picture: Picture
     book: WantedBook
     seen: SeenHashes
+    mined_slots: MinedSlots
     lanes: Lanes
     follower: Follower
     watch: PositionWatch

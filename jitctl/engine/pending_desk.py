@@ -6,7 +6,7 @@ from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.chain import PendingTx
 from jitctl.domain.plan import Propose, Skip, SkipReason
 from jitctl.domain.swap_intent import SwapTx
-from jitctl.domain.values import Hash32
+from jitctl.domain.values import Address, Hash32
 from jitctl.engine.attempt_desk import AttemptDesk
 from jitctl.engine.book import Wanted
 from jitctl.engine.events import AttemptEnded, Replan, Traced
@@ -21,8 +21,11 @@ _TRACE_TIMEOUT_S = 1.0
 MAX_FAILURES = 5
 """A victim whose simulation failed so often is not wanted any more."""
 _VICTIM_FAILED = frozenset(
-    {"victim_reverts", "victim_gone", "victim_gas", "unprofitable", "simulation_failed", "raw_mismatch"}
-)
+    {
+        "victim_reverts", "victim_gone", "victim_gas", "unprofitable", "simulation_failed", "raw_mismatch",
+        "burn_reverts", "nonce_mismatch", "balance_short",
+    }
+)  # fmt: skip
 _NOT_YET = Skip(SkipReason.POOL_STALE, "the head's pools are not known yet")
 """No answer: it is looked at again as soon as they are."""
 _MAY_PASS = frozenset({SkipReason.POOL_BUSY, SkipReason.NO_CAPITAL, SkipReason.MARK_STALE})
@@ -35,6 +38,7 @@ class PendingDesk:
     def __init__(self, parts: Parts, attempts: AttemptDesk) -> None:
         self._parts = parts
         self._attempts = attempts
+        self._tracing: dict[tuple[Address, int], Hash32] = {}
 
     def on_pending(self, tx: PendingTx) -> None:
         """Look at a transaction for the first time; its skip, if any, is counted here and only here."""
@@ -49,6 +53,7 @@ class PendingDesk:
         rival = parts.book.rival_of(tx)
         if rival is not None:
             self._replaced(rival)
+        self._tracing.pop((tx.sender, tx.nonce), None)
         if tx.tx_type == _BLOB_TX:
             parts.count_skip(SkipReason.BLOB_TX)
             return
@@ -61,7 +66,12 @@ class PendingDesk:
         self._understood(tx, swap)
 
     def on_traced(self, traced: Traced) -> None:
-        """Take over the slower path's answer."""
+        """Take over the slower path's answer, unless its sender has replaced the transaction meanwhile."""
+        slot = (traced.tx.sender, traced.tx.nonce)
+        if self._tracing.get(slot) != traced.tx.hash:
+            self._parts.count_skip(SkipReason.TOO_LATE)
+            return
+        del self._tracing[slot]
         if traced.swap is None:
             self._parts.count_skip(SkipReason.UNDECODABLE)
         else:
@@ -121,6 +131,7 @@ class PendingDesk:
             return
         free = parts.background.count("trace:") < parts.settings.traces_at_once
         if free and parts.background.start(f"trace:{tx.hash}", lambda: self._trace(tx)):
+            self._tracing[tx.sender, tx.nonce] = tx.hash
             parts.metrics.happenings.add("traces")
         else:
             parts.metrics.happenings.add("traces_dropped")
@@ -153,6 +164,9 @@ class PendingDesk:
             by_pair.pool_at(hop.token_in, hop.token_out, hop.fee_pips) is not None for hop in hops
         ):
             parts.count_skip(SkipReason.UNWATCHED_POOL)
+            return
+        if parts.mined_slots.too_late(tx):
+            parts.count_skip(SkipReason.TOO_LATE)
             return
         parts.metrics.happenings.add("pending_understood")
         parts.metrics.happenings.add("swaps_seen_pending")

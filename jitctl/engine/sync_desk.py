@@ -85,7 +85,9 @@ class SyncDesk:
             in_hand = parts.background.running(f"attempt:{attempt.attempt_id}")
             if mined is None or in_hand:
                 continue
-            if parts.follower.adopt(attempt, mined, head.number):
+            left_open = parts.follower.adopt(attempt, mined, head.number)
+            # A close that we did not see may have followed: the chain's own word counts, where it was asked.
+            if left_open and (attempt.pool in synced.open_pools or attempt.pool not in parts.picture.specs):
                 self._closing.left_open(attempt.pool)
         parts.lanes.set_nonces(synced.nonces)
         for operator, nonce in synced.nonces.items():

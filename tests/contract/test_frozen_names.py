@@ -12,8 +12,8 @@ from jitctl.domain.plan import SkipReason
 def test_every_error_has_its_own_code_and_the_documented_exit_code() -> None:
     exit_codes = {
         "failed": 1, "usage": 2, "daemon_not_running": 3, "config_invalid": 4, "timed_out": 5,
-        "permission_denied": 6, "positions_open": 7, "cannot_determine": 8, "refused": 9, "node": 1, "relay": 1,
-        "ledger": 1, "toolchain": 1, "link_closed": 1,
+        "permission_denied": 6, "positions_open": 7, "cannot_determine": 8, "refused": 9, "node": 1,
+        "relay": 1, "ledger": 1, "toolchain": 1, "link_closed": 1,
     }  # fmt: skip
     assert {code: error.exit_code for code, error in errors.ERRORS_BY_CODE.items()} == exit_codes
 
@@ -37,8 +37,9 @@ def test_states_and_levels_are_the_documented_ones() -> None:
 def test_reasons_that_reports_and_metrics_carry_stay() -> None:
     assert {
         "not_a_swap", "undecodable", "unwatched_pool", "pool_disabled", "pool_stale", "blob_tx", "own_tx",
-        "repeated", "fee_too_low", "nonce_gap", "expired", "too_small", "would_fail", "informed", "unprofitable",
-        "no_capital", "mark_stale", "victim_gas", "pool_busy", "no_lane", "not_running",
+        "repeated", "fee_too_low", "nonce_gap", "expired", "too_small", "would_fail", "informed",
+        "unprofitable", "no_capital", "mark_stale", "victim_gas", "too_late", "pool_busy", "no_lane",
+        "not_running",
     } <= {str(reason) for reason in SkipReason}  # fmt: skip
     assert {
         "mint_reverts", "victim_reverts", "victim_gas", "burn_reverts", "parent_moved", "victim_gone",

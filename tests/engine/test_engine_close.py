@@ -188,3 +188,20 @@ async def test_a_burn_that_comes_a_block_late_closes_the_position_itself(tmp_pat
     assert attempt.result is not None
     assert attempt.result.amounts.collected1 > 0
     await world.stop()
+
+
+async def test_a_lone_mint_that_was_closed_before_a_restart_is_not_closed_again(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    (sent,) = world.closer.sent
+    world.chain.receipts[sent[3]] = (True, 90_000)
+    world.chain.open = set()
+    await world.mine(others=[MinedTx(sent[3], OPERATOR, EXECUTOR, 8, 0)])
+    await world.stop()
+    again = await World(tmp_path, chain=world.chain).start()
+    assert again.engine.state == "RUNNING"
+    assert again.engine.figures()["openPositions"] == []
+    await again.mine()
+    await again.clock.advance(2.1)
+    assert again.closer.sent == []
+    await again.stop()
