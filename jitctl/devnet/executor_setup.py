@@ -20,7 +20,8 @@ MAX_NOTIONAL_WEI = 2_000 * 10**18
 BUDGET_WEI = 100 * 10**18
 MAX_SPOT_TICKS = 500
 MAX_RANGE_TICKS = 1_000
-TWAP_WINDOW_S = 600
+TWAP_WINDOW_SLOTS = 60
+"""Pools remember one observation a slot: the window must fit into what they remember."""
 MAX_TIP_BPS = 9_500
 
 
@@ -31,7 +32,7 @@ def executor_artifact() -> dict[str, Any]:
     return artifact
 
 
-def deploy_executor(genesis: Genesis, uniswap: Uniswap, people: Cast) -> Address:
+def deploy_executor(genesis: Genesis, uniswap: Uniswap, people: Cast, slot_s: int) -> Address:
     """Queue the executor's creation, roles, pools, budget and capital; return its address."""
     artifact = executor_artifact()
     abi = Interface(artifact["abi"])
@@ -52,7 +53,7 @@ def deploy_executor(genesis: Genesis, uniswap: Uniswap, people: Cast) -> Address
             True,
             MAX_SPOT_TICKS,
             MAX_RANGE_TICKS,
-            TWAP_WINDOW_S,
+            TWAP_WINDOW_SLOTS * slot_s,
             MAX_NOTIONAL_WEI,
             MAX_TIP_BPS,
         )

@@ -22,6 +22,7 @@ from jitctl.devnet.admin_rpc import AdminRpc
 from jitctl.devnet.devchain import DevChain
 from jitctl.devnet.faults import View, Views
 from jitctl.devnet.json_rpc import (
+    LIMIT_EXCEEDED,
     PARSE_ERROR,
     SERVER_ERROR,
     RpcCall,
@@ -43,8 +44,11 @@ _GARBAGE = b"<html><body>502 Bad Gateway</body></html>"
 _WRONG = {"answer": "to another question"}
 
 Answer = Callable[[RpcCall], Awaitable[bytes]]
-Listener = Callable[[str, str], None]
-"""Called with a view's name and each method asked of it when it arrives; `CONNECT` for a WebSocket."""
+Listener = Callable[[str, str, Any], None]
+"""Called with a view's name, a method and its parameters as each request arrives.
+
+A WebSocket's opening is `CONNECT`, without parameters.
+"""
 CONNECT = "connect"
 
 
@@ -98,10 +102,14 @@ class FrontDoor:
             self._cut(socket)
         return len(cut)
 
-    def _hear(self, view: View, *methods: str) -> None:
+    def _hear(self, view: View, parsed: Any) -> None:
+        for entry in parsed if isinstance(parsed, list) else [parsed]:
+            if isinstance(entry, dict) and isinstance(entry.get("method"), str):
+                self._tell(view, entry["method"], entry.get("params"))
+
+    def _tell(self, view: View, method: str, params: Any) -> None:
         for listener in self.listeners:
-            for method in methods:
-                listener(view.name, method)
+            listener(view.name, method, params)
 
     def _cut(self, socket: web.WebSocketResponse) -> None:
         _, request = self._sockets[socket]
@@ -112,7 +120,7 @@ class FrontDoor:
         name = request.match_info.get("name")
         view = self.views.get(f"node/{name}" if name else "node")
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            self._hear(view, CONNECT)
+            self._tell(view, CONNECT, None)
             if view.has("refuse_sockets"):
                 return web.Response(status=503)
             return await self._socket(request, view)
@@ -146,7 +154,7 @@ class FrontDoor:
     async def _http(self, body: bytes, view: View, answer: Answer) -> web.Response:
         parsed = _parse(body)
         methods = _methods_of(parsed)
-        self._hear(view, *methods)
+        self._hear(view, parsed)
         await view.held_up(methods)
         if view.has("429", *methods):
             return web.Response(status=429, text="Too Many Requests", headers={"Retry-After": "1"})
@@ -199,11 +207,13 @@ class FrontDoor:
 
         parsed = _parse(body)
         methods = _methods_of(parsed)
-        self._hear(view, *methods)
+        self._hear(view, parsed)
         await view.held_up(methods)
         if view.has("garbage", *methods):
             subscriber.outbox.put(_GARBAGE)
             return
+        if view.has("429", *methods):
+            answer = _limited
         _, reply = await _answer_body(parsed, _or_wrong(view, answer))
         subscriber.outbox.put(reply)
 
@@ -246,6 +256,11 @@ def _methods_of(parsed: Any) -> tuple[str, ...]:
     entries = parsed if isinstance(parsed, list) else [parsed]
     named = (entry.get("method") for entry in entries if isinstance(entry, dict))
     return tuple(method for method in named if isinstance(method, str))
+
+
+async def _limited(call: RpcCall) -> bytes:
+    """Say what nodes say over a socket, which has no HTTP status."""
+    raise RpcError(LIMIT_EXCEEDED, "Too Many Requests")
 
 
 def _or_wrong(view: View, answer: Answer) -> Answer:

@@ -137,7 +137,7 @@ class Devnet:
         await genesis.begin()
         self.uniswap = await uniswap.deploy(anvil.link, genesis, random.Random(self.seed))
         await settle_people(genesis, self.uniswap, self.people)
-        self.executor = deploy_executor(genesis, self.uniswap, self.people)
+        self.executor = deploy_executor(genesis, self.uniswap, self.people, step_s(self._slot_seconds))
         await genesis.mine(now_s - HISTORY_S, BASE_FEE_WEI)
         await genesis.mine(now_s - HISTORY_S // 2, BASE_FEE_WEI)
         # The marks are as fresh as the devnet.
