@@ -88,16 +88,17 @@ class BlockFeed:
     async def run(self, sink: BlockSink) -> None:
         """Feed `sink` until cancelled."""
         subscriber = asyncio.create_task(self._keep_subscribed(), name="heads-subscription")
-        polled = False
+        polled, silent = False, self._socket
         try:
             while True:
                 self._wake.clear()
                 moved = await self._advance_with_retries()
                 if moved is not None:
                     sink.put(moved)
-                    if polled and self._announced is None and self._subscribed:
+                    if polled and self._announced is None and self._subscribed and self._socket is silent:
                         # The head moved and the subscription did not say so.
                         self._stalled.set()
+                silent = self._socket
                 polled = self._announced is None and await self._wait_for_head()
         finally:
             subscriber.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jitctl.chain.http_rpc import RateLimitedError
+from jitctl.chain.rate_limit import RateLimitedError
 from jitctl.errors import JitError, TimedOut
 
 BENCH_BASE_S = 1.0

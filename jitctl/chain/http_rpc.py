@@ -10,18 +10,9 @@ import httpx
 import orjson
 
 from jitctl.chain.foreign_errors import mapped
+from jitctl.chain.rate_limit import RateLimitedError, retry_after_s
 from jitctl.chain.ws import MAX_MESSAGE_BYTES, rpc_error
 from jitctl.errors import NodeError
-
-MAX_RETRY_AFTER_S = 60.0
-
-
-class RateLimitedError(NodeError):
-    """The node answered 429 or its JSON-RPC equivalent; `retry_after_s` is how long it asked us to wait."""
-
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
-        super().__init__(message, hint="raise the node's rate limit or use another node")
-        self.retry_after_s = retry_after_s
 
 
 class HttpRpc:
@@ -49,7 +40,7 @@ class HttpRpc:
         error = rpc_error(self.name, message)
         if error is None:
             return message["result"]
-        if error.rpc_code in (429, -32005):
+        if isinstance(error, RateLimitedError):
             raise self._rate_limited(retry_after)
         raise error
 
@@ -79,12 +70,3 @@ class HttpRpc:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
-
-
-def retry_after_s(header: str, default_s: float = 1.0) -> float:
-    """Read a Retry-After header given in seconds; anything else is `default_s`, and at most 60 s."""
-    try:
-        seconds = float(header)
-    except ValueError:
-        return default_s
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if seconds == seconds else default_s

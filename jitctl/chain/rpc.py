@@ -16,8 +16,9 @@ from typing import Any
 
 from jitctl.chain.clock import Clock, SystemClock
 from jitctl.chain.health import EndpointHealth, HealthRecord
-from jitctl.chain.http_rpc import HttpRpc, RateLimitedError
+from jitctl.chain.http_rpc import HttpRpc
 from jitctl.chain.quantities import quantity
+from jitctl.chain.rate_limit import RateLimitedError
 from jitctl.chain.ws import BATCH_REFUSED, Request, WsRpc
 from jitctl.domain.counters import Counters
 from jitctl.errors import JitError, NodeError, TimedOut

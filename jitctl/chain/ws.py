@@ -17,6 +17,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from jitctl.chain.foreign_errors import mapped
+from jitctl.chain.rate_limit import RATE_LIMIT_CODES, RateLimitedError
 from jitctl.domain.counters import Counters
 from jitctl.errors import NodeError
 
@@ -218,7 +219,8 @@ class WsRpc:
         for request_id in self._batched:
             future = self._waiting.get(request_id)
             if future is not None and not future.done():
-                future.set_exception(NodeError(str(error), rpc_code=BATCH_REFUSED))
+                refused = NodeError(str(error), rpc_code=BATCH_REFUSED)
+                future.set_exception(error if isinstance(error, RateLimitedError) else refused)
 
     def _notify(self, params: Any) -> None:
         if not isinstance(params, dict) or not isinstance(params.get("subscription"), str):
@@ -243,7 +245,10 @@ class WsRpc:
 
 
 def rpc_error(name: str, message: dict[str, Any]) -> NodeError | None:
-    """Return the error that a JSON-RPC reply carries, or None where it has a `result`."""
+    """Return the error that a JSON-RPC reply carries, or None where it has a `result`.
+
+    A rate limit is no answer: without `rpc_code`, so that another node is asked.
+    """
     error = message.get("error")
     if error is None:
         return None if "result" in message else NodeError(f"node {name}: a reply without result or error")
@@ -251,8 +256,11 @@ def rpc_error(name: str, message: dict[str, Any]) -> NodeError | None:
         return NodeError(f"node {name}: an error of the wrong shape", rpc_code=0)
     code = error.get("code")
     data = error.get("data")
+    text = f"node {name}: {str(error.get('message', 'unnamed error'))[:200]}"
+    if code in RATE_LIMIT_CODES:
+        return RateLimitedError(text)
     return NodeError(
-        f"node {name}: {str(error.get('message', 'unnamed error'))[:200]}",
+        text,
         rpc_code=code if isinstance(code, int) else 0,
         rpc_data=data if isinstance(data, str) else None,
     )
