@@ -5,37 +5,57 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from jitctl.chain.lens import Node, signed, view
+from jitctl.chain.lens import Node, signed, view, view_many
 from jitctl.contracts import calls
 from jitctl.domain.chain import Head
-from jitctl.domain.guards import GuardReading
+from jitctl.domain.guards import GuardReading, PoolRules
 from jitctl.domain.values import Address, Hash32
 from jitctl.errors import NodeError
 
 _POOLS = bytes.fromhex("a4063dbc")
 _RESERVED = bytes.fromhex("fe60d12c")
+_RULE_WORDS = 7
+"""allowed, maxSpotTicks, maxRangeTicks, twapWindowS, maxNotionalWei, maxTipBps, WETH is token0."""
 _OBSERVE = bytes.fromhex("883bdbfd")
 
 
 class ExecutorGuards:
-    """The TWAP windows are the contract's own, read once a pool and again when a TWAP cannot be read."""
+    """Everything is the contract's own word at the block: the owner may change it in any."""
 
     def __init__(self, node: Node, *, executor: Address) -> None:
         self._node = node
         self._executor = executor
-        self._windows_s: dict[Address, int] = {}
 
     async def read(self, pools: Sequence[Address], head: Head) -> GuardReading:
-        """Read at `head`; a pool without rules or without a TWAP is left out.
+        """Read at `head`; a pool without a TWAP has no tick and may not open.
 
         Raises `NodeError` or `TimedOut`.
         """
-        budget, ticks = await asyncio.gather(
+        budget, halted, rules = await asyncio.gather(
             self._budget_left_wei(head.hash),
-            asyncio.gather(*(self._twap_tick(each, head.hash) for each in pools)),
+            self._uint(calls.SELECTORS["halted"], head.hash),
+            view_many(
+                self._node, self._executor, _POOLS, [int(each, 16) for each in pools], _RULE_WORDS, head.hash
+            ),
         )
-        known = {pool: tick for pool, tick in zip(pools, ticks, strict=True) if tick is not None}
-        return GuardReading(twap_ticks=known, loss_budget_left_wei=budget)
+        ticks = await asyncio.gather(
+            *(self._twap_tick(pool, words[3], head.hash) for pool, words in zip(pools, rules, strict=True))
+        )
+        return GuardReading(
+            twap_ticks={pool: tick for pool, tick in zip(pools, ticks, strict=True) if tick is not None},
+            loss_budget_left_wei=budget,
+            rules={
+                pool: PoolRules(
+                    may_open=bool(words[0]) and tick is not None,
+                    max_spot_ticks=words[1],
+                    max_range_ticks=words[2],
+                    max_notional_wei=words[4],
+                    max_tip_bps=words[5],
+                )
+                for pool, words, tick in zip(pools, rules, ticks, strict=True)
+            },
+            halted=bool(halted),
+        )
 
     async def _budget_left_wei(self, at: Hash32) -> int:
         budget, spent, reserved = await asyncio.gather(
@@ -54,8 +74,7 @@ class ExecutorGuards:
             )
         return int.from_bytes(answer, "big")
 
-    async def _twap_tick(self, pool: Address, at: Hash32) -> int | None:
-        window_s = self._windows_s.get(pool) or await self._window_s(pool, at)
+    async def _twap_tick(self, pool: Address, window_s: int, at: Hash32) -> int | None:
         if not window_s:
             return None
         arguments = b"".join(each.to_bytes(32, "big") for each in (32, 2, window_s, 0))
@@ -65,18 +84,8 @@ class ExecutorGuards:
             if error.rpc_code is None:
                 raise
             # `OLD`: the pool does not remember that far back.
-            self._windows_s.pop(pool, None)
             return None
         words = [int.from_bytes(raw[start : start + 32], "big") for start in range(0, len(raw), 32)]
         if len(words) < 5 or words[0] != 64 or words[2] != 2:
             raise NodeError(f"{pool} does not answer observe")
-        self._windows_s[pool] = window_s
         return (signed(words[4]) - signed(words[3])) // window_s
-
-    async def _window_s(self, pool: Address, at: Hash32) -> int:
-        answer = await view(self._node, self._executor, _POOLS + bytes(12) + bytes.fromhex(pool[2:]), at)
-        if len(answer) != 7 * 32:
-            raise NodeError(
-                f"{self._executor} does not answer as an executor", hint="check [executor] address"
-            )
-        return int.from_bytes(answer[96:128], "big")

@@ -184,7 +184,8 @@ class AttemptDesk:
             plan.expected_mint0, plan.expected_mint1, attempt.record.weth_is_token0, attempt.record.mark
         )
         caps = [params.max_notional_wei]
-        of_pool = params.pool_limits.get(plan.pool)
+        # The operator's own: what the contract allows is valued at its TWAP, and was part of the simulation.
+        of_pool = parts.picture.params.under(parts.standing.crisis).pool_limits.get(plan.pool)
         if of_pool is not None and of_pool.max_notional_wei is not None:
             caps.append(of_pool.max_notional_wei)
         # The plan was capped at the pool's own price, this is at the external mark: they differ a little.

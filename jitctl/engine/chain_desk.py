@@ -108,7 +108,7 @@ class ChainDesk:
         self._parts.picture.balances = read.available
 
     def on_guards(self, read: GuardsRead) -> None:
-        self._parts.picture.guards = read.reading
+        self._parts.picture.take_guards(read.reading)
 
     def on_finalized(self, read: FinalizedRead) -> None:
         """Settle what is final. Raises `LedgerError`."""

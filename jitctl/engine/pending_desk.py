@@ -195,6 +195,9 @@ class PendingDesk:
         if len(parts.watch):
             # The executor refuses every mint until it is closed.
             return Skip(SkipReason.NOT_RUNNING, "a position is open")
+        guards = picture.guards
+        if guards is not None and guards.halted:
+            return Skip(SkipReason.NOT_RUNNING, "the executor contract is halted")
         if wanted.tx.max_fee_per_gas_wei < picture.base_fee_wei:
             return Skip(SkipReason.FEE_TOO_LOW, f"{wanted.tx.max_fee_per_gas_wei} < {picture.base_fee_wei}")
         if wanted.tried_on == head.hash:
@@ -203,7 +206,6 @@ class PendingDesk:
             return Skip(SkipReason.NO_LANE)
         on_their_way = parts.follower.open_in(head.number + 1)
         began_ns = parts.ports.clock.monotonic_ns()
-        guards = picture.guards
         decision = evaluate(
             picture.view(parts.ports.pool_book),
             wanted.swap,

@@ -67,10 +67,17 @@ class Picture:
         return self.synced and self.head is not None and self.pools_head == self.head.hash
 
     def params_under(self, level: CrisisLevel) -> StrategyParams:
-        """Return the strategy's parameters as the crisis level tightens them."""
+        """Return the strategy's parameters as the crisis level and the executor contract tighten them."""
         if level not in self._tightened:
-            self._tightened[level] = self.params.under(level)
+            rules = self.guards.rules if self.guards is not None else {}
+            self._tightened[level] = self.params.under(level).within(rules)
         return self._tightened[level]
+
+    def take_guards(self, reading: GuardReading) -> None:
+        """Take over the executor contract's limits as they are now."""
+        if self.guards is None or self.guards.rules != reading.rules:
+            self._tightened = {}
+        self.guards = reading
 
     def view(self, book: PoolBook) -> MarketView:
         """Return the market as of the head; call only when there is one."""

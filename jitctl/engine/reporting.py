@@ -19,7 +19,7 @@ class Reporting:
         """Return everything that status and metrics show."""
         parts = self._parts
         standing, picture, clock = parts.standing, parts.picture, parts.ports.clock
-        head = picture.head
+        head, guards = picture.head, picture.guards
         outstanding = parts.follower.outstanding()
         instruments = parts.ports.instruments
         states = Counter(attempt.state.value for attempt in parts.follower.live.values())
@@ -51,6 +51,8 @@ class Reporting:
                 for lane in parts.lanes.all()
             ],
             "balances": {token: str(amount) for token, amount in picture.balances.items()},
+            "executorHalted": guards.halted if guards else None,
+            "lossBudgetLeftWei": str(guards.loss_budget_left_wei) if guards else None,
             "poolsWatched": len(picture.specs),
             "poolsExact": len(parts.ports.pool_book.pools()),
             "nodes": [dict(row) for row in instruments.nodes()] if instruments else [],

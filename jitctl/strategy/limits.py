@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from jitctl.domain.engine_state import CrisisLevel
+from jitctl.domain.guards import PoolRules
 from jitctl.domain.plan import Capital
 from jitctl.domain.values import Address
 from jitctl.strategy.inclusion import InclusionModel
@@ -18,12 +19,24 @@ class PoolLimits:
 
     `max_notional_wei` bounds a mint's value, `max_range_ticks` and `max_spot_ticks` the distance of the
     range and of the spot price from the pool's TWAP, `max_tip_share_bps` the tip as a share of the fees.
+    Where `may_open` is False the contract takes no mint at all.
     """
 
     max_notional_wei: int | None = None
     max_range_ticks: int | None = None
     max_spot_ticks: int | None = None
     max_tip_share_bps: int | None = None
+    may_open: bool = True
+
+    def within(self, rules: PoolRules) -> PoolLimits:
+        """Return the tighter of these and the contract's own rules, limit by limit."""
+        return PoolLimits(
+            max_notional_wei=_least(self.max_notional_wei, rules.max_notional_wei),
+            max_range_ticks=_least(self.max_range_ticks, rules.max_range_ticks),
+            max_spot_ticks=_least(self.max_spot_ticks, rules.max_spot_ticks),
+            max_tip_share_bps=_least(self.max_tip_share_bps, rules.max_tip_bps),
+            may_open=self.may_open and rules.may_open,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +128,15 @@ class StrategyParams:
             new_attempts=self.new_attempts and effect.new_attempts,
         )
 
+    def within(self, rules: Mapping[Address, PoolRules]) -> StrategyParams:
+        """Return the parameters as the executor contract's rules tighten them."""
+        if not rules:
+            return self
+        tightened = {
+            pool: self.pool_limits.get(pool, PoolLimits()).within(each) for pool, each in rules.items()
+        }
+        return replace(self, pool_limits={**self.pool_limits, **tightened})
+
     def token_cap(self, token: Address, capital: Capital) -> int:
         """Return how many base units of `token` one mint may use."""
         held = capital.available.get(token, 0)
@@ -127,3 +149,7 @@ class StrategyParams:
         if limits is None or limits.max_tip_share_bps is None:
             return self.max_tip_share_bps
         return min(self.max_tip_share_bps, limits.max_tip_share_bps)
+
+
+def _least(own: int | None, contracts: int) -> int:
+    return contracts if own is None else min(own, contracts)

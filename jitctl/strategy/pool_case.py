@@ -83,6 +83,8 @@ class PoolCase:
             return self._skip(
                 SkipReason.MARK_STALE, f"mark of {self.spec.quote_token.symbol}, {marks.age_s:.0f} s old"
             )
+        if not self.bounds.limits.may_open:
+            return self._skip(SkipReason.POOL_DISABLED, "not allowed by the contract, or without a TWAP")
         refusal = self.bounds.refusal()
         if refusal:
             return self._skip(SkipReason.NO_CAPITAL, refusal)

@@ -7,7 +7,14 @@ import pytest
 from jitctl.chain.guards import ExecutorGuards
 from jitctl.chain.reader import ChainReader
 from jitctl.contracts import calls
-from jitctl.devnet.executor_setup import BUDGET_WEI
+from jitctl.devnet.executor_setup import (
+    BUDGET_WEI,
+    MAX_NOTIONAL_WEI,
+    MAX_RANGE_TICKS,
+    MAX_SPOT_TICKS,
+    MAX_TIP_BPS,
+)
+from jitctl.domain.guards import PoolRules
 from jitctl.errors import NodeError
 from jitctl.execution.closer import PublicCloser
 from tests.chain.devnet_rig import DevnetRig
@@ -118,6 +125,10 @@ async def test_guards_tell_each_pools_twap(rig: DevnetRig):
     )
     await rig.book.load(rig.specs, head)
     assert reading.twap_ticks == {pool: rig.book.pools()[pool].tick for pool in pools}
+    rules = PoolRules(True, MAX_SPOT_TICKS, MAX_RANGE_TICKS, MAX_NOTIONAL_WEI, MAX_TIP_BPS)
+    none = PoolRules(False, 0, 0, 0, 0)
+    assert reading.rules == {**dict.fromkeys(pools, rules), rig.net.uniswap.factory: none}
+    assert not reading.halted
 
 
 class Saying:

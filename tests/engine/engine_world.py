@@ -30,7 +30,7 @@ from jitctl.domain.swap_intent import SwapTx
 from jitctl.domain.values import ZERO_ADDRESS, Address, Hash32, PoolSpec, Token
 from jitctl.engine.accounting import SWAP_TOPIC, TRANSFER_TOPIC
 from jitctl.engine.engine import Engine
-from jitctl.engine.ports import Ledger, Sink
+from jitctl.engine.ports import Guards, Ledger, Sink
 from jitctl.engine.settings import EngineSettings, Ports
 from jitctl.errors import NodeError
 from jitctl.ledger.journal import Journal
@@ -481,6 +481,7 @@ class World:
     chain: FakeChain = None  # type: ignore[assignment]  # made below unless a test brings one
     wrap_ledger: Callable[[LedgerStore], Ledger] = lambda store: store
     with_closer: bool = True
+    guards: Guards | None = None
 
     def __post_init__(self) -> None:
         self.clock = FakeClock()
@@ -525,6 +526,7 @@ class World:
                 observer=self.observer,
                 tracer=self.tracer,
                 closer=self.closer if self.with_closer else None,
+                guards=self.guards,
                 journal=Journal(self.data_dir, path),
             ),
             replace(settings, **self.changes),  # type: ignore[arg-type]

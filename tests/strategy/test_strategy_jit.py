@@ -13,6 +13,7 @@ from strategy_cases import DAI, SENDER, TX_HASH, USDC, USDT, WETH, head, pool_sp
 from jitctl.amm.jit import jit_swap
 from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
 from jitctl.domain.engine_state import CrisisLevel
+from jitctl.domain.guards import PoolRules
 from jitctl.domain.plan import Capital, JitPlan, Marks, Propose, Skip, SkipReason
 from jitctl.domain.swap_intent import BalanceFloor, RouterBalance, SwapHop, SwapIntent, SwapTx
 from jitctl.domain.values import Address, Hash32, Token
@@ -388,6 +389,25 @@ class TestContractBounds:
     def test_spot_distance(self):
         assert isinstance(self.limited(PoolLimits(max_spot_ticks=3)), Propose)
         assert self.limited(PoolLimits(max_spot_ticks=2)).reason is SkipReason.NO_CAPITAL
+
+    def test_a_pool_that_the_contract_does_not_open(self):
+        assert self.limited(PoolLimits(may_open=False)).reason is SkipReason.POOL_DISABLED
+
+    def test_the_contracts_rules_tighten_the_operators_limits_one_by_one(self):
+        rules = PoolRules(
+            may_open=True, max_spot_ticks=5, max_range_ticks=9, max_notional_wei=70, max_tip_bps=300
+        )
+        own = PoolLimits(max_notional_wei=60, max_spot_ticks=6)
+        params = replace(PARAMS, pool_limits={USDC_WETH.address: own, WETH.address: own})
+        held = params.within({USDC_WETH.address: rules, USDC.address: rules})
+        assert held.pool_limits == {
+            USDC_WETH.address: PoolLimits(60, 9, 5, 300),
+            USDC.address: PoolLimits(70, 9, 5, 300),
+            WETH.address: own,
+        }
+        assert held.tip_share_cap_bps(USDC.address) == 300
+        assert not own.within(replace(rules, may_open=False)).may_open
+        assert params.within({}) is params
 
     @pytest.mark.parametrize("budget_wei", [ETHER // 20, ETHER // 2, 3 * ETHER])
     def test_loss_budget(self, budget_wei):
