@@ -55,12 +55,12 @@ def _figure(value: Any) -> str:
 
 
 def _document(sections: list[tuple[str, str, list[dict[str, Any]]]]) -> str:
+    python, machine = platform.python_version(), platform.machine()
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`: medians of one run, ratios measured side by side in it. A goal is a goal, not a",
-        f"promise. This run: Python {platform.python_version()} on {platform.machine()}, a shared machine with two",
-        "cores.",
+        "Written by `make bench`: medians of one run, ratios measured side by side in it. A goal is a goal, not",
+        f"a promise. This run: Python {python} on {machine}, a shared machine with two cores.",
     ]
     for area, summary, rows in sections:
         lines += [
