@@ -59,8 +59,8 @@ def _document(sections: list[tuple[str, str, list[dict[str, Any]]]]) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `make bench`: medians of one run, ratios measured side by side in it. A goal is a goal, not",
-        f"a promise. This run: Python {python} on {machine}, a shared machine with two cores.",
+        "Written by `make bench`: medians of one run, ratios measured side by side in it. A goal is a goal,",
+        f"not a promise. This run: Python {python} on {machine}, a shared machine with two cores.",
     ]
     for area, summary, rows in sections:
         lines += [
