@@ -61,6 +61,7 @@ class BundleSimulation:
 
     `ok` only if all three succeed, the parent was still the head after the reply, and our own checks of
     nonce, base fee and balance pass; otherwise `reason` is one of the names in `ABANDON_REASONS`.
+    `reread_ms` is the part of it that asking for the head again took.
     """
 
     ok: bool
@@ -70,6 +71,7 @@ class BundleSimulation:
     victim: LegResult | None = None
     burn: LegResult | None = None
     amounts: LegAmounts | None = None
+    reread_ms: float = 0.0
 
 
 ABANDON_REASONS = frozenset(

@@ -38,7 +38,9 @@ class AttemptDesk:
             parts.follower.track,
         )
 
-    def start(self, wanted: Wanted, plan: JitPlan, alternatives: tuple[JitPlan, ...]) -> bool:
+    def start(
+        self, wanted: Wanted, plan: JitPlan, alternatives: tuple[JitPlan, ...], evaluate_ms: float = 0.0
+    ) -> bool:
         """Begin an attempt in a free lane; False if there is none, or no mark. Raises `LedgerError`."""
         parts = self._parts
         clock, picture, head = parts.ports.clock, parts.picture, parts.picture.head
@@ -84,7 +86,10 @@ class AttemptDesk:
         now_ns = clock.monotonic_ns()
         if wanted.tx.seen_ns >= picture.head_ns:
             attempt.seen_ns = wanted.tx.seen_ns
-            parts.metrics.time("seen_to_planned", (now_ns - wanted.tx.seen_ns) / 1e6)
+            planned_ms = (now_ns - wanted.tx.seen_ns) / 1e6
+            parts.metrics.time("seen_to_planned", planned_ms)
+            taken = {"decode": wanted.decode_ms, "evaluate": evaluate_ms, "seen_to_planned": planned_ms}
+            attempt.latencies_ms |= {stage: round(each, 3) for stage, each in taken.items()}
         else:
             attempt.head_ns = picture.head_ns
             parts.metrics.time("head_to_planned", (now_ns - picture.head_ns) / 1e6)

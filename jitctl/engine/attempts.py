@@ -147,6 +147,8 @@ class AttemptRunner:
             return "simulation_failed", error.message
         finally:
             self._time(attempt, "simulate", began_ns)
+        if simulation.reread_ms:
+            self._keep_time(attempt, "parent_reread", simulation.reread_ms)
         if attempt.dropped:
             return attempt.dropped, ""
         if not simulation.ok:
@@ -217,11 +219,9 @@ class AttemptRunner:
         began_ns = self._clock.monotonic_ns()
         self._metrics.happenings.add("submissions")
         if attempt.seen_ns:
-            self._metrics.time("seen_to_sent", (began_ns - attempt.seen_ns) / 1e6)
-            attempt.latencies_ms["seen_to_sent"] = round((began_ns - attempt.seen_ns) / 1e6, 3)
+            self._keep_time(attempt, "seen_to_sent", (began_ns - attempt.seen_ns) / 1e6)
         if attempt.head_ns:
-            self._metrics.time("head_to_sent", (began_ns - attempt.head_ns) / 1e6)
-            attempt.latencies_ms["head_to_sent"] = round((began_ns - attempt.head_ns) / 1e6, 3)
+            self._keep_time(attempt, "head_to_sent", (began_ns - attempt.head_ns) / 1e6)
         replies: tuple[RelayReply, ...] = ()
         try:
             replies = await within(
@@ -294,7 +294,9 @@ class AttemptRunner:
         attempt.state = self._ports.ledger.move_attempt(attempt.attempt_id, event, filled, durable=durable)
 
     def _time(self, attempt: Attempt, stage: str, began_ns: int) -> None:
-        elapsed_ms = (self._clock.monotonic_ns() - began_ns) / 1e6
+        self._keep_time(attempt, stage, (self._clock.monotonic_ns() - began_ns) / 1e6)
+
+    def _keep_time(self, attempt: Attempt, stage: str, elapsed_ms: float) -> None:
         self._metrics.time(stage, elapsed_ms)
         attempt.latencies_ms[stage] = round(elapsed_ms, 3)
 

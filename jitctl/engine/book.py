@@ -16,7 +16,8 @@ class Wanted:
 
     `worth_wei` is its last evaluation (0: none yet), `tried_on` the head on which it needs no other,
     `failures` how many simulations it failed: a swap that looks rich and never works must not keep a lane.
-    `judged` says that it was taken or its skip counted, which happens once.
+    `judged` says that it was taken or its skip counted, which happens once. `decode_ms` is what
+    understanding its calldata took.
     """
 
     tx: PendingTx
@@ -26,6 +27,7 @@ class Wanted:
     tried_on: Hash32 | None = None
     failures: int = 0
     judged: bool = False
+    decode_ms: float = 0.0
 
 
 class WantedBook:

@@ -28,7 +28,7 @@ HAPPENINGS = (
 """Frozen names: they are metric names."""
 
 STAGES = (
-    "decode", "evaluate", "simulate", "sign", "commit", "submit",
+    "decode", "evaluate", "simulate", "parent_reread", "sign", "commit", "submit",
     "seen_to_planned", "seen_to_sent", "head_to_planned", "head_to_sent", "barrier_wait",
 )  # fmt: skip
 """Frozen names of what is timed, in milliseconds."""

@@ -62,8 +62,9 @@ class PendingDesk:
         if swap is None:
             self._unknown(tx)
             return
-        parts.metrics.time("decode", (parts.ports.clock.monotonic_ns() - began_ns) / 1e6)
-        self._understood(tx, swap)
+        decode_ms = (parts.ports.clock.monotonic_ns() - began_ns) / 1e6
+        parts.metrics.time("decode", decode_ms)
+        self._understood(tx, swap, decode_ms)
 
     def on_traced(self, traced: Traced) -> None:
         """Take over the slower path's answer, unless its sender has replaced the transaction meanwhile."""
@@ -153,7 +154,7 @@ class PendingDesk:
         """Whether the calldata holds the address of a watched pool's other token: worth asking the node."""
         return len(tx.calldata) > 4 and any(needle in tx.calldata for needle in self._parts.picture.needles)
 
-    def _understood(self, tx: PendingTx, swap: SwapTx) -> None:
+    def _understood(self, tx: PendingTx, swap: SwapTx, decode_ms: float = 0.0) -> None:
         parts = self._parts
         by_pair = parts.picture.view(parts.ports.pool_book) if parts.picture.head is not None else None
         if not swap.intents:
@@ -170,7 +171,8 @@ class PendingDesk:
             return
         parts.metrics.happenings.add("pending_understood")
         parts.metrics.happenings.add("swaps_seen_pending")
-        wanted = Wanted(tx, swap, parts.picture.head.number if parts.picture.head is not None else 0)
+        first_head = parts.picture.head.number if parts.picture.head is not None else 0
+        wanted = Wanted(tx, swap, first_head, decode_ms=decode_ms)
         if parts.book.add(wanted) is not None:
             parts.metrics.happenings.add("wanted_dropped")
         self._look_at(wanted)
@@ -218,7 +220,8 @@ class PendingDesk:
             twap_ticks=guards.twap_ticks if guards is not None else None,
             loss_budget_left_wei=guards.loss_budget_left_wei if guards is not None else None,
         )
-        parts.metrics.time("evaluate", (parts.ports.clock.monotonic_ns() - began_ns) / 1e6)
+        evaluate_ms = (parts.ports.clock.monotonic_ns() - began_ns) / 1e6
+        parts.metrics.time("evaluate", evaluate_ms)
         if isinstance(decision, Skip):
             wanted.worth_wei = 0
             if decision.reason not in _MAY_PASS:
@@ -227,7 +230,7 @@ class PendingDesk:
         wanted.tried_on = head.hash
         wanted.worth_wei = decision.plan.net_wei
         self._tell(wanted.tx.hash, decision)
-        started = self._attempts.start(wanted, decision.plan, decision.alternatives)
+        started = self._attempts.start(wanted, decision.plan, decision.alternatives, evaluate_ms)
         return None if started else Skip(SkipReason.NO_LANE)
 
     def _tell(self, victim: Hash32, decision: Skip | Propose) -> None:

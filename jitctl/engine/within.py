@@ -13,16 +13,31 @@ T = TypeVar("T")
 
 
 async def within(clock: Clock, seconds: float, what: str, work: Coroutine[Any, Any, T]) -> T:
-    """Return what `work` returns; `TimedOut` after `seconds`, with `work` cancelled and ended by then."""
-    task = asyncio.ensure_future(work)
-    timer = asyncio.ensure_future(clock.sleep(seconds))
-    try:
-        await asyncio.wait((task, timer), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise TimedOut(f"{what} took longer than {seconds:g} s")
-    finally:
-        timer.cancel()
-        if not task.done():
+    """Return what `work` returns; `TimedOut` after `seconds`, with `work` cancelled and ended by then.
+
+    `work` runs in the caller's own task: a task for it would cost several turns of the event loop each time.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    cancelling, expired = task.cancelling(), False
+
+    def expire(timer: asyncio.Future[None]) -> None:
+        nonlocal expired
+        if not timer.cancelled():
+            expired = True
             task.cancel()
-        await asyncio.gather(task, timer, return_exceptions=True)
+
+    timer = asyncio.ensure_future(clock.sleep(seconds))
+    timer.add_done_callback(expire)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        # Only our own cancellation becomes a timeout; one from outside goes on.
+        if expired and task.cancelling() <= cancelling + 1:
+            raise TimedOut(f"{what} took longer than {seconds:g} s") from None
+        raise
+    finally:
+        timer.remove_done_callback(expire)
+        timer.cancel()
+        if expired:
+            task.uncancel()

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from jitctl.domain.values import Address
 from jitctl.execution.raw_tx import keccak256
-from jitctl.execution.rlp import Item, encode
+from jitctl.execution.rlp import Item, encode, wrap
 
 _TYPE_2 = b"\x02"
 
@@ -43,5 +43,6 @@ def signed_call(
         calldata,
         (),
     ]
-    y_parity, r, s = wallet.sign_digest(sender, keccak256(_TYPE_2 + encode(fields)))
-    return _TYPE_2 + encode([*fields, y_parity, r, s])
+    payload = b"".join([encode(field) for field in fields])
+    y_parity, r, s = wallet.sign_digest(sender, keccak256(_TYPE_2 + wrap(payload)))
+    return _TYPE_2 + wrap(payload + encode(y_parity) + encode(r) + encode(s))

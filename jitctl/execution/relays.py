@@ -51,6 +51,9 @@ class HttpRelays:
         return {relay.name: relay.counters.snapshot() for relay in self._relays}
 
     async def _ask_all(self, ask: Callable[[HttpRelay], Awaitable[RelayReply]]) -> tuple[RelayReply, ...]:
+        if len(self._relays) == 1:
+            # A task for it would cost turns of the event loop on the way out and back.
+            return (await ask(self._relays[0]),)
         return tuple(await asyncio.gather(*(ask(relay) for relay in self._relays)))
 
 

@@ -16,7 +16,11 @@ def encode(item: Item) -> bytes:
         if len(item) == 1 and item[0] < 0x80:
             return item
         return _prefix(len(item), 0x80) + item
-    payload = b"".join([encode(each) for each in item])
+    return wrap(b"".join([encode(each) for each in item]))
+
+
+def wrap(payload: bytes) -> bytes:
+    """Make a list of items that are encoded already, one after the other."""
     return _prefix(len(payload), 0xC0) + payload
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jitctl.domain.bundle import BundleDraft, BundleSimulation, LegResult
@@ -79,11 +81,13 @@ class NodeSimulator:
             ],
             timeout_s=self._timeout_s,
         )
+        began_ns = time.monotonic_ns()
         await check_parent(self._node, draft, self._timeout_s)
+        reread_ms = (time.monotonic_ns() - began_ns) / 1e6
         # A strict node refuses to simulate what an account cannot pay: our own check names that better.
         check_accounts(draft, accounts)
         results = simulation_results(answer(simulated), draft.parent, 3)
-        return await self._judge(draft, results)
+        return replace(await self._judge(draft, results), reread_ms=reread_ms)
 
     def _request(self, draft: BundleDraft, victim: Call, state: Call | None = None) -> list[Any]:
         overrides = block_overrides(
