@@ -1,4 +1,4 @@
-"""The whole system under one roof: a devnet with slots by the clock, users who keep trading, a real daemon."""
+"""The whole system: a devnet with slots by the clock, users who keep trading, a real daemon."""
 
 from __future__ import annotations
 
@@ -347,5 +347,7 @@ def two_nodes(config: Path) -> None:
     text = path.read_text()
     first = next(line for line in text.splitlines() if 'name = "door", http_url' in line)
     http_url = first.split('http_url = "')[1].split('"')[0]
-    second = f'    {{ name = "second", http_url = "{http_url}node/second", ws_url = "{http_url.replace("http", "ws")}node/second" }},'
+    ws_url = http_url.replace("http", "ws")
+    second = first.replace('"door"', '"second"').replace(f'"{http_url}"', f'"{http_url}node/second"')
+    second = second.replace(f'"{ws_url}"', f'"{ws_url}node/second"')
     path.write_text(text.replace(first, first + "\n" + second, 1))

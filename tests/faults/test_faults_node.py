@@ -1,4 +1,4 @@
-"""Nodes that drop the socket, stall, answer late, wrong or with 429: named, bounded, and over when they are."""
+"""Nodes that drop the socket, stall, answer late, wrong or with 429: named, bounded, and recovered from."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ BOTH_NODES = {
     "answer_everything_wrong": ("wrong", 0, None, "block_feed", ("read_failed",)),
     "send_garbage": ("garbage", 0, None, "node_calls", ("timed_out", "unreachable")),
     "fail_inside": ("error", 0, None, "block_feed", ("read_failed",)),
+    "are_on_another_chain": ("wrong_chain", 5, None, "node_calls", ("wrong_chain",)),
     "limit": ("429", 0, None, "node_calls", ("rate_limited",)),
 }
 
@@ -40,29 +41,33 @@ async def test_one_node_fails_and_the_other_takes_over(rig, what):
     kind, value, methods, family, names = ONE_NODE[what]
     if what not in NOTICED_BY_PROBES:
         await rig.until(lambda: preferred(rig), "the first node is preferred", 45.0)
-    async with watched(rig, what, family, names) as fault:
-        async with rig.fault(kind, "node", value=value, methods=methods):
-            if kind == "refuse_sockets":
-                await rig.admin.admin("devnet_dropSockets", view="node")
-            await fault.named()
-            await rig.lands()
-            assert not await preferred(rig)
+    async with (
+        watched(rig, what, family, names) as fault,
+        rig.fault(kind, "node", value=value, methods=methods),
+    ):
+        if kind == "refuse_sockets":
+            await rig.admin.admin("devnet_dropSockets", view="node")
+        await fault.named()
+        await rig.lands()
+        assert not await preferred(rig)
 
 
 @pytest.mark.parametrize("what", BOTH_NODES)
 async def test_all_nodes_fail_and_come_back(rig, what):
     kind, value, methods, family, names = BOTH_NODES[what]
-    async with watched(rig, what, family, names) as fault:
-        async with rig.fault(kind, *NODES, value=value, methods=methods):
-            if kind == "refuse_sockets":
-                await rig.admin.admin("devnet_dropSockets")
-            await fault.named()
-            await rig.blocks(4)
-            await fault.named()
+    async with (
+        watched(rig, what, family, names) as fault,
+        rig.fault(kind, *NODES, value=value, methods=methods),
+    ):
+        if kind == "refuse_sockets":
+            await rig.admin.admin("devnet_dropSockets")
+        await fault.named()
+        await rig.blocks(4)
+        await fault.named()
 
 
 class watched:
-    """Around a fault: swaps arrive all the time, its name is counted, requests stay few, a JIT lands after."""
+    """Around a fault: swaps keep arriving, its name is counted, requests stay few, a JIT lands after."""
 
     def __init__(self, rig, what, family, names):
         self.rig, self.what, self.family, self.names = rig, what, family, names

@@ -1,0 +1,48 @@
+"""A relay that refuses, hangs, limits, talks nonsense or lies: one named reply per bundle, never a second try."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from jitctl.domain.records import Outcome
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+RELAY = {
+    "refuses": ("refuse", "refused"),
+    "times_out": ("stall", "timed_out"),
+    "is_late": ("late", "timed_out"),
+    "limits": ("429", "rate_limited"),
+    "sends_garbage": ("garbage", "bad_reply"),
+    "accepts_and_forgets": ("lie", "accepted"),
+}
+"""What the relay does, and the name of its replies."""
+
+
+@pytest.mark.parametrize("what", RELAY)
+async def test_a_relay_fails_while_swaps_arrive(rig, what):
+    kind, reply = RELAY[what]
+    rig.trade()
+    await rig.lands()
+    before = await rig.counts()
+    began_s, began_wall_s = time.monotonic(), time.time()
+    async with rig.fault(kind, "relay", value=600):
+        await rig.grows("relay_replies", reply, beyond=before["relay_replies"][reply] + 1)
+        await rig.grows("outcomes", "missed", beyond=before["outcomes"]["missed"])
+        faulty_until_s = time.time()
+    bundles = rig.door.bundles(began_s)
+    await rig.lands()
+    after = await rig.counts()
+    print(
+        f"{what}: {len(bundles)} bundles, {after['relay_replies'][reply] - before['relay_replies'][reply]} {reply}"
+    )
+    assert len(bundles) <= after["happenings"]["submissions"] - before["happenings"]["submissions"]
+    assert (await rig.status())["state"] == "RUNNING"
+    await rig.whole()
+    missed = [
+        each for each in rig.ledger().attempts(began_wall_s, faulty_until_s) if each.outcome is Outcome.MISSED
+    ]
+    assert missed
+    assert {each.reason for each in missed} <= {"victim_landed_without_us", "victim_not_landed"}
