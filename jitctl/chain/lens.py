@@ -45,7 +45,12 @@ class Node(Protocol):
     """One JSON-RPC call, by `NodePool`."""
 
     async def call(
-        self, method: str, params: Sequence[object] = (), *, timeout_s: float | None = None
+        self,
+        method: str,
+        params: Sequence[object] = (),
+        *,
+        timeout_s: float | None = None,
+        only: str | None = None,
     ) -> object: ...
 
 

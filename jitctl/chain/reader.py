@@ -30,10 +30,10 @@ class ChainReader:
         """The canonical head now."""
         return await self.header("latest")
 
-    async def header(self, number: int | str) -> Head:
-        """The canonical header at a number or tag (`latest`, `safe`, `finalized`)."""
+    async def header(self, number: int | str, *, only: str | None = None) -> Head:
+        """The canonical header at a number or tag (`latest`, `safe`, `finalized`); `only` names the node."""
         tag = hex(number) if isinstance(number, int) else number
-        block = await self._node.call("eth_getBlockByNumber", [tag, False])
+        block = await self._node.call("eth_getBlockByNumber", [tag, False], only=only)
         if block is None:
             raise NodeError(f"the node has no block {tag}")
         with mapped("read", "reading a header"):

@@ -53,6 +53,7 @@ class _Endpoint:
         self.http = HttpRpc(spec.name, spec.http_url)
         self.ws: WsRpc | None = None
         self.chain_checked = False
+        self.barred = ""
         self.batches = True
 
     async def call(self, method: str, params: Sequence[Any], timeout_s: float) -> Any:
@@ -183,6 +184,15 @@ class NodePool:
         for endpoint in self._named(name):
             self._note(endpoint, error)
 
+    def names(self) -> tuple[str, ...]:
+        """The endpoints' names in configured order."""
+        return tuple(endpoint.spec.name for endpoint in self._endpoints)
+
+    def bar(self, name: str, why: str) -> None:
+        """Use an endpoint for nothing but what names it (`only`), until it is barred for "" again."""
+        for endpoint in self._named(name):
+            endpoint.barred = why
+
     def health(self) -> tuple[EndpointHealth, ...]:
         """Every endpoint as operators see it, in configured order."""
         now_ns = self._clock.monotonic_ns()
@@ -210,7 +220,9 @@ class NodePool:
         allowed = [
             endpoint
             for endpoint in self._endpoints
-            if not endpoint.health.wrong_chain and endpoint.health.not_before_ns <= now_ns
+            if not endpoint.barred
+            and not endpoint.health.wrong_chain
+            and endpoint.health.not_before_ns <= now_ns
         ]
         return sorted(allowed, key=lambda endpoint: not endpoint.health.usable)
 
@@ -233,7 +245,14 @@ class NodePool:
                     raise
                 failure = error
         self.counters.add("exhausted")
-        raise failure or NodeError("no node may be asked now", hint="see `jitctl check-node-sync`")
+        raise failure or self._nobody()
+
+    def _nobody(self) -> NodeError:
+        known = [endpoint.barred or endpoint.health.last_error for endpoint in self._endpoints]
+        why = "; ".join(dict.fromkeys(each for each in known if each))
+        return NodeError(
+            f"no node may be asked now{': ' if why else ''}{why}", hint="correct [[nodes]] in jitctl.toml"
+        )
 
     async def _ask_one(self, endpoint: _Endpoint, ask: Ask, timeout_s: float) -> Any:
         begun_ns = self._clock.monotonic_ns()
@@ -341,12 +360,15 @@ class NodePool:
 
         return EndpointHealth(
             name=endpoint.spec.name,
-            usable=record.usable and not record.wrong_chain and record.not_before_ns <= now_ns,
+            usable=record.usable
+            and not endpoint.barred
+            and not record.wrong_chain
+            and record.not_before_ns <= now_ns,
             preferred=bool(order) and order[0] is endpoint,
             head_number=record.head_number,
             head_age_s=age_s(record.head_changed_ns),
             latency_ms=record.latency_ms,
-            last_error=record.last_error,
+            last_error=endpoint.barred or record.last_error,
             last_error_age_s=age_s(record.last_error_ns),
             web_socket=endpoint.ws is not None and endpoint.ws.is_open,
         )

@@ -23,6 +23,7 @@ from jitctl.config.domain_types import pool_specs, routers, strategy_params, tok
 from jitctl.config.load import Config
 from jitctl.config.models import NodeConfig, RelayConfig
 from jitctl.daemon.instruments import AdapterInstruments
+from jitctl.daemon.node_proof import NodeProof
 from jitctl.domain.chain import Head
 from jitctl.domain.records import Mode
 from jitctl.domain.values import Address, PoolSpec
@@ -32,7 +33,6 @@ from jitctl.engine.settings import EngineSettings, Ports
 from jitctl.errors import ConfigError
 from jitctl.execution.bundle import BundleSigner
 from jitctl.execution.closer import PublicCloser
-from jitctl.execution.probe import probe_node
 from jitctl.execution.relay import RelayEndpoint
 from jitctl.execution.relays import HttpRelays
 from jitctl.execution.simulate import NodeSimulator
@@ -86,8 +86,9 @@ async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIter
         await open_things.enter_async_context(nodes)
         executor = Address(config.main.executor.address)
         reader = ChainReader(nodes, executor=executor)
+        proof = NodeProof(nodes, reader, observer)
+        await proof.first()
         head = await reader.head()
-        await probe_node(nodes, head)
         owner = await _owner(nodes, executor, head, chain_id)
 
         ledger = LedgerStore(config.folders.data / LEDGER_NAME)
@@ -96,7 +97,7 @@ async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIter
         open_things.push_async_callback(relays.close)
 
         yield Engine(
-            _ports(config, keys, nodes, reader, ledger, relays, observer),
+            _ports(config, keys, nodes, reader, proof, ledger, relays, observer),
             settings_of(config, owner),
             strategy_params(config),
             pool_specs(config, enabled_only=True),
@@ -110,6 +111,7 @@ def _ports(
     keys: Keys,
     nodes: NodePool,
     reader: ChainReader,
+    proof: NodeProof,
     ledger: LedgerStore,
     relays: HttpRelays,
     observer: Observer,
@@ -140,7 +142,7 @@ def _ports(
     }
     return Ports(
         clock=SystemClock(),
-        sources=(blocks, pending, Errand(book.run), Errand(relays.keep_warm)),
+        sources=(blocks, pending, Errand(book.run), Errand(relays.keep_warm), Errand(proof.run)),
         pool_book=book,
         prices=_prices(config, nodes, specs),
         simulator=simulator,
