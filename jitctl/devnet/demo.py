@@ -269,7 +269,7 @@ async def _price(net: Devnet, symbol: str) -> float:
 
 async def _settled(bot: Bot, net: Devnet) -> None:
     for _ in range(2 * SETTLE_SLOTS):
-        if not (await bot.verb("status")).get("unsettledAttempts"):
+        if not (await bot.verb("status"))["figures"]["unsettledAttempts"]:
             return
         await net.chain.next_block()
     raise TimedOut("attempts are still unsettled", hint="see the bot's log in the demo's folder (--dir)")

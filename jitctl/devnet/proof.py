@@ -17,6 +17,7 @@ from typing import Any
 
 from eth_typing import HexStr
 from web3 import Web3
+from web3.exceptions import TransactionNotFound
 
 from jitctl.amm.position import position_key
 from jitctl.contracts.artifact import executor_abi
@@ -325,14 +326,13 @@ class Prover:
         changes[attempt.record.operator, ETH] -= result.gas_wei
 
     def _intervals(self, mined: list[StoredAttempt], first: int, last: int) -> list[tuple[int, int]]:
-        """Single blocks, but a position that was closed in a later block makes one interval of its blocks."""
+        """Single blocks; an attempt of which something was mined later makes one interval of its blocks."""
         reaches: dict[int, int] = {}
         for attempt in mined:
-            if attempt.result is not None and attempt.result.close_tx is not None:
-                closed = self._w3.eth.get_transaction_receipt(HexStr(attempt.result.close_tx))["blockNumber"]
-                reaches[attempt.record.target_block] = max(
-                    closed, reaches.get(attempt.record.target_block, 0)
-                )
+            result = attempt.result
+            assert result is not None
+            later = [self._mined_in(tx) for tx in (attempt.burn_tx, result.close_tx) if tx is not None]
+            reaches[result.block_number] = max(reaches.get(result.block_number, 0), *later, 0)
         intervals = []
         number = first
         while number <= last:
@@ -344,6 +344,13 @@ class Prover:
             intervals.append((number, end))
             number = end + 1
         return intervals
+
+    def _mined_in(self, tx_hash: str) -> int:
+        """Return the number of the block that holds a transaction, 0 if none does."""
+        try:
+            return int(self._w3.eth.get_transaction_receipt(HexStr(tx_hash))["blockNumber"])
+        except TransactionNotFound:
+            return 0
 
     def _balances(self, tokens: list[Address], number: int) -> dict[Place, int]:
         balances: dict[Place, int] = {}
