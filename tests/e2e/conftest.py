@@ -34,8 +34,6 @@ WAIT_S = 20.0
 MAX_SWAPS = 6
 LOOK_S = 0.02
 GWEI = 10**9
-EXECUTOR = Interface(executor_artifact()["abi"])
-TOKEN = Interface(fixture("TestToken")["abi"])
 _SENT = {
     AttemptState.SUBMITTING, AttemptState.SUBMITTED, AttemptState.INCLUDED, AttemptState.MISSED,
     AttemptState.REVERTED, AttemptState.SETTLED,
@@ -44,6 +42,9 @@ _SENT = {
 
 class World:
     """One devnet and one bot; `first_block` is the first that the bot saw being built."""
+
+    executor_abi = Interface(executor_artifact()["abi"])
+    token_abi = Interface(fixture("TestToken")["abi"])
 
     def __init__(self, net: Devnet, users: Traffic, bot: Bot, door: DoorClient, rng: random.Random) -> None:
         self.net, self.users, self.bot, self.door, self.rng = net, users, bot, door, rng
@@ -123,6 +124,19 @@ class World:
                 if said["event"] == "strategy_decision" and said["decision"] == "skip":
                     self._skipped.add(said["victim"])
         return self._skipped
+
+    async def pending_seen(self) -> int:
+        """Return how many pending transactions the bot has looked at, once nothing is left to look at."""
+        return _pending_seen(await self.in_step())
+
+    async def has_judged(self, seen: int) -> None:
+        """Return once the bot has looked at so many pending transactions and acted on them."""
+
+        async def done() -> bool:
+            now = await self._quiet()
+            return now is not None and _pending_seen(now) >= seen
+
+        await self.until(f"{seen} pending transactions have been judged", done)
 
     # -- what happens ----------------------------------------------------------------------------------
 
