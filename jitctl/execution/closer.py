@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from jitctl.contracts import calls
+from jitctl.domain.base_fee import next_base_fee_wei
 from jitctl.domain.bundle import LegAmounts, MinedBundle, MinedLeg
 from jitctl.domain.chain import Head
 from jitctl.domain.values import Address, Hash32
 from jitctl.errors import NodeError
-from jitctl.execution.base_fee import next_base_fee_wei
 from jitctl.execution.legs import Wallet, signed_call
 from jitctl.execution.node import Node
 from jitctl.execution.raw_tx import keccak256

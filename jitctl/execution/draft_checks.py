@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jitctl.domain.base_fee import next_base_fee_wei
 from jitctl.domain.bundle import BundleDraft, BundleSimulation, LegResult
 from jitctl.errors import NodeError
-from jitctl.execution.base_fee import next_base_fee_wei
 from jitctl.execution.node import Node, number
 from jitctl.execution.raw_tx import RawMismatch, rebuild
 

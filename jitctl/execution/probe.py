@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from jitctl.domain.base_fee import next_base_fee_wei
 from jitctl.domain.chain import Head
 from jitctl.domain.values import Address
 from jitctl.errors import NodeError
-from jitctl.execution.base_fee import next_base_fee_wei
 from jitctl.execution.node import Call, Node, block_overrides, number, simulate_calls
 
 PROBE = Address("0x" + "9b0be" * 8)

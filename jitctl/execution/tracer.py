@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from jitctl.domain.base_fee import next_base_fee_wei
 from jitctl.domain.chain import Head, PendingTx
 from jitctl.domain.counters import Counters
 from jitctl.domain.swap_intent import SwapHop, SwapIntent, SwapTx
 from jitctl.domain.values import Address, PoolSpec
 from jitctl.errors import JitError
-from jitctl.execution.base_fee import next_base_fee_wei
 from jitctl.execution.node import Node, block_overrides, simulate_calls
 from jitctl.execution.simulate import victim_call
 

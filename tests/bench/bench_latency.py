@@ -31,9 +31,9 @@ from jitctl.devnet.demo import Bot
 from jitctl.devnet.door_client import DoorClient, DoorError
 from jitctl.devnet.manifest import Manifest
 from jitctl.devnet.traffic import Traffic
+from jitctl.domain.base_fee import next_base_fee_wei
 from jitctl.domain.bundle import BundleDraft
 from jitctl.domain.records import StoredAttempt
-from jitctl.execution.base_fee import next_base_fee_wei
 from jitctl.execution.bundle import BundleSigner
 from jitctl.execution.relay import signature_header
 from jitctl.execution.relays import bundle_params

@@ -18,11 +18,11 @@ from jitctl.chain.wallet import KeyFiles, Wallet
 from jitctl.devnet.calldata import Interface
 from jitctl.devnet.network import Devnet
 from jitctl.devnet.toolchain import artifact
+from jitctl.domain.base_fee import next_base_fee_wei
 from jitctl.domain.bundle import BundleDraft
 from jitctl.domain.chain import Head, PendingTx
 from jitctl.domain.plan import JitPlan
 from jitctl.domain.values import PoolSpec
-from jitctl.execution.base_fee import next_base_fee_wei
 
 MIN_SQRT_LIMIT, MAX_SQRT_LIMIT = 4295128740, 1461446703485210103287273052203988822378723970341
 SWAP_ROUTER = Interface(artifact("v3-periphery", "SwapRouter")["abi"])

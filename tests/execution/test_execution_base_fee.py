@@ -7,8 +7,8 @@ from eth_utils import to_int
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jitctl.domain.base_fee import next_base_fee_wei
 from jitctl.domain.chain import Head
-from jitctl.execution.base_fee import next_base_fee_wei
 from tests.chain.devnet_rig import DevnetRig
 
 

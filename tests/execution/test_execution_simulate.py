@@ -7,8 +7,8 @@ import dataclasses
 
 import pytest
 
+from jitctl.domain.base_fee import next_base_fee_wei
 from jitctl.errors import NodeError
-from jitctl.execution.base_fee import next_base_fee_wei
 from jitctl.execution.simulate import NodeSimulator
 from jitctl.execution.tracer import NodeTracer
 from tests.chain.devnet_rig import SWAP_ROUTER, DevnetRig
