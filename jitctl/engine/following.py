@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from jitctl.domain.attempt_state import OPEN_STATES, AttemptEvent, AttemptState
 from jitctl.domain.bundle import MinedBundle, MinedLeg
@@ -73,6 +73,10 @@ class Follower:
     def expect_close(self, operator: Address, nonce: int, attempt_id: str) -> None:
         """Know a close whose hash will be known only once it has been sent."""
         self._expected[operator, nonce] = attempt_id
+
+    def closes_expected(self) -> Collection[tuple[Address, int]]:
+        """Return the operators and nonces of the closes that we sent, mined or not."""
+        return self._expected.keys()
 
     def close_seen(self, operator: Address, nonce: int) -> Hash32 | None:
         """Return the mined transaction that took an expected close's nonce."""

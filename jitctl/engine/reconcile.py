@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from jitctl.domain.attempt_state import AttemptEvent, AttemptState
@@ -124,10 +124,12 @@ def nonce_ranges(
     known: Mapping[Address, int],
     attempts: Sequence[Attempt],
     outcomes: Mapping[str, MinedBundle],
+    closes: Collection[tuple[Address, int]] = (),
 ) -> list[NonceRange]:
     """Return what explains each operator's nonce; `known` is the nonce when we last saw a block.
 
     A reorg may have taken back what is not settled, so the lowest is where the oldest such attempt began.
+    `closes` are the operators and nonces of closes that we sent, mined or not.
     """
     ranges = []
     for operator, nonce in found.items():
@@ -141,6 +143,8 @@ def nonce_ranges(
                 highest = max(highest, attempt.record.nonce + 1)
             if mined.burn is not None:
                 highest = max(highest, attempt.record.nonce + 2)
+        while (operator, highest) in closes:
+            highest += 1
         ranges.append(NonceRange(operator, nonce, lowest, highest))
     return ranges
 

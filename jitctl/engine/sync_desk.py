@@ -75,7 +75,9 @@ class SyncDesk:
         outcomes = dict(synced.outcomes)
         if self._known_nonces is None:
             self._known_nonces = dict(parts.ports.ledger.lanes())
-        ranges = nonce_ranges(synced.nonces, self._known_nonces, attempts, outcomes)
+        ranges = nonce_ranges(
+            synced.nonces, self._known_nonces, attempts, outcomes, parts.follower.closes_expected()
+        )
         lagging = [str(each) for each in ranges if each.lags]
         if lagging:
             self._later(f"the node lags behind our own transactions: {'; '.join(lagging)}")

@@ -15,12 +15,13 @@ from engine_world import (
     a_hash,
     a_swap,
     amounts_of,
+    settle,
     transfer_log,
 )
 
 from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import LegAmounts
-from jitctl.domain.chain import MinedTx
+from jitctl.domain.chain import ChainMoved, MinedTx
 from jitctl.domain.records import FlowKind, Outcome
 from jitctl.errors import NodeError
 
@@ -205,3 +206,19 @@ async def test_a_lone_mint_that_was_closed_before_a_restart_is_not_closed_again(
     await again.clock.advance(2.1)
     assert again.closer.sent == []
     await again.stop()
+
+
+async def test_a_close_that_was_mined_in_a_gap_is_no_stranger(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    (sent,) = world.closer.sent
+    world.chain.open = set()
+    await world.mine(others=[MinedTx(sent[3], OPERATOR, EXECUTOR, 8, 0)], emit=False)
+    block = await world.mine(emit=False)
+    world.emit(ChainMoved((block,), resynced=True))
+    await settle()
+    await world.mine()
+    assert world.engine.state == "RUNNING"
+    assert world.engine.figures()["openPositions"] == []
+    assert len(world.closer.sent) == 1
+    await world.stop()
