@@ -260,7 +260,7 @@ class Rig:
         self.no_traceback()
         reader = self.ledger()
         assert reader.integrity() == []
-        self._events_without_gaps(reader)
+        await self._events_without_gaps(reader)
         for each in attempts:
             _consistent(each)
         known = {tx for each in reader.attempts() for tx in (each.mint_tx, each.burn_tx) if tx}
@@ -282,18 +282,18 @@ class Rig:
             found += [tx["hash"] for tx in block["transactions"] if tx["from"].lower() in operators]
         return found
 
-    def _events_without_gaps(self, reader: LedgerReader) -> None:
+    async def _events_without_gaps(self, reader: LedgerReader) -> None:
         last = 0
         while events := reader.events(last):
             assert [event.seq for event in events] == list(range(last + 1, last + 1 + len(events)))
             last = events[-1].seq
-        assert last == reader.last_seq()
-        with (self.net.folder / "data" / JOURNAL_NAME).open("rb") as journal:
-            lines = journal.readlines()
-        # The last line may be just being written.
-        if lines and not lines[-1].endswith(b"\n"):
-            lines.pop()
-        verify_lines(lines)
+        path = self.net.folder / "data" / JOURNAL_NAME
+
+        def caught_up() -> bool:
+            whole = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+            return verify_lines(whole)[0] >= last
+
+        await self.until(lambda: path.exists() and caught_up(), f"the journal holds event {last}", 5.0)
 
 
 def _consistent(attempt: StoredAttempt) -> None:

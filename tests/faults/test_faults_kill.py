@@ -1,4 +1,4 @@
-"""kill -9 of either process or both at any moment under load: nothing lost, nothing sent twice, paused after."""
+"""kill -9 of either process or both at any moment under load: nothing lost, nothing sent twice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from jitctl.domain.attempt_state import AttemptState
+from jitctl.domain.attempt_state import OPEN_STATES, AttemptState
 from jitctl.safety.process_identity import ProcessIdentity
 from tests.conftest import FULL
 
@@ -68,7 +68,7 @@ async def test_the_engine_dies_at_random_moments(rig, rng):
         pid = status["engine"]["pid"]
         moment, delay_s = await killed_at_a_random_moment(rig, rng, pid)
         await rig.until(lambda: stopped(rig), "the keeper sees it")
-        open_ones = [each for each in rig.ledger().attempts() if each.state in STILL_OPEN]
+        open_ones = [each for each in rig.ledger().attempts() if each.state in OPEN_STATES]
         left_open += len(open_ones)
         print(
             f"killed {delay_s * 1000:.1f} ms after {moment}: left {[str(each.state) for each in open_ones]}"
@@ -79,10 +79,6 @@ async def test_the_engine_dies_at_random_moments(rig, rng):
     print(f"{left_open} attempts were under way when the engine died")
     await rig.lands()
     await rig.whole()
-    assert rig.ledger().engine() is not None
-
-
-STILL_OPEN = {AttemptState.PLANNED, AttemptState.SIMULATED, AttemptState.SUBMITTING, AttemptState.SUBMITTED}
 
 
 async def stopped(rig):

@@ -1,4 +1,4 @@
-"""A relay that refuses, hangs, limits, talks nonsense or lies: one named reply per bundle, never a second try."""
+"""A relay that refuses, hangs, limits, talks nonsense or lies: one named reply per bundle, no second try."""
 
 from __future__ import annotations
 
@@ -35,9 +35,8 @@ async def test_a_relay_fails_while_swaps_arrive(rig, what):
     bundles = rig.door.bundles(began_s)
     await rig.lands()
     after = await rig.counts()
-    print(
-        f"{what}: {len(bundles)} bundles, {after['relay_replies'][reply] - before['relay_replies'][reply]} {reply}"
-    )
+    replies = after["relay_replies"][reply] - before["relay_replies"][reply]
+    print(f"{what}: {len(bundles)} bundles, {replies} {reply}")
     assert len(bundles) <= after["happenings"]["submissions"] - before["happenings"]["submissions"]
     assert (await rig.status())["state"] == "RUNNING"
     await rig.whole()
