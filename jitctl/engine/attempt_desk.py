@@ -20,6 +20,7 @@ from jitctl.strategy.jit import next_block_time_s
 
 _BPS = 10_000
 _SERIALS = 10_000
+CANCEL_POLL_S = 0.005
 
 
 class AttemptDesk:
@@ -117,6 +118,9 @@ class AttemptDesk:
     async def _cancel(self, attempt: Attempt) -> Note | None:
         ports = self._parts.ports
         assert attempt.uuid is not None
+        while attempt.state is AttemptState.SUBMITTING:
+            # A cancellation that overtakes its bundle cancels nothing; the submission has its own time limit.
+            await ports.clock.sleep(CANCEL_POLL_S)
         self._parts.metrics.happenings.add("cancels")
         try:
             replies = await within(

@@ -54,7 +54,12 @@ class HttpRelays:
         if len(self._relays) == 1:
             # A task for it would cost turns of the event loop on the way out and back.
             return (await ask(self._relays[0]),)
-        return tuple(await asyncio.gather(*(ask(relay) for relay in self._relays)))
+        outcomes = await asyncio.gather(*(ask(relay) for relay in self._relays), return_exceptions=True)
+        # Whoever asks holds the submit barrier: even a defect in one must not leave the others sending.
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return tuple(outcome for outcome in outcomes if isinstance(outcome, RelayReply))
 
 
 def bundle_params(bundle: SignedBundle) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Whose a mined transaction is, and answers that do not fit the blocks that we saw."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,4 +56,23 @@ async def test_two_attempts_never_share_a_transaction(tmp_path: Path) -> None:
     await world.mine(world.relays.submitted[0])
     outcomes = [attempt.outcome for attempt in await world.written()]
     assert sorted(outcomes) == [Outcome.ABANDONED, Outcome.LANDED]
+    await world.stop()
+
+
+async def test_a_cancellation_never_overtakes_its_bundle(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    arrived = asyncio.Event()
+
+    async def slow(bundle: SignedBundle) -> None:
+        await arrived.wait()
+
+    world.relays.before = slow
+    first = a_swap()
+    await world.pend(first)
+    await world.pend(a_swap(sender=first.sender, nonce=first.nonce, calldata=b""))
+    await world.clock.advance(0.05)
+    assert world.relays.cancelled == []
+    arrived.set()
+    await world.clock.advance(0.05)
+    assert world.relays.cancelled == [world.relays.submitted[0].uuid]
     await world.stop()

@@ -338,3 +338,24 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_accepted():
 def test_a_url_that_is_none_is_a_configuration_error(url):
     with pytest.raises(ConfigError):
         HttpRelays([RelayEndpoint("odd", url, IDENTITY)])
+
+
+async def test_a_defect_in_one_relay_leaves_no_other_still_sending():
+    async with FakeRelay() as first, FakeRelay() as second:
+        relays = HttpRelays([first.endpoint(2.0), second.endpoint(2.0)])
+        ended = []
+        send = relays._relays[1].request
+
+        async def broken(method, params):
+            raise ZeroDivisionError
+
+        async def noted(method, params):
+            answer = await send(method, params)
+            ended.append(answer.outcome)
+            return answer
+
+        relays._relays[0].request, relays._relays[1].request = broken, noted
+        with pytest.raises(ZeroDivisionError):
+            await relays.submit(BUNDLE)
+        assert ended == [RelayOutcome.ACCEPTED]
+        await relays.close()
