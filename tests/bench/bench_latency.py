@@ -52,6 +52,7 @@ STAGES = (
     "seen_to_sent", "submit",
 )  # fmt: skip
 FLOOR_STAGES = ("simulate", "parent_reread", "commit", "submit")
+FLOOD, FLOOD_PER_S, SLOT_S = 100_000, 2_000, 12
 SETTLE_S = 0.25
 """Long enough for everyone to have followed a block, read balances and gone idle again."""
 
@@ -71,12 +72,15 @@ def row(name: str, samples: Sequence[float], unit: str, goal: str = "", note: st
 
 
 async def _measure(folder: Path) -> list[Row]:
-    async with _devnet(folder) as manifest, _bot(manifest) as data:
-        ours, floor = await _rounds(manifest, data, folder)
+    async with _devnet(folder) as manifest:
+        async with _bot(manifest) as (_, data):
+            ours, floor = await _rounds(manifest, data, folder)
+        flooded = await _flooded(manifest)
     total = [each["seen_to_sent"] + each["submit"] for each in ours]
     floor_total = [each["total"] for each in floor]
+    note = f"{len(total)} attempts; the notification is stamped 0.1 ms after its bytes were read"
     found = [
-        row("pending notification to the relay's reply", total, "ms", "8 / 25", f"{len(total)} attempts"),
+        row("pending notification to the relay's reply", total, "ms", "8 / 25", note),
         row("the same round trips without logic", floor_total, "ms", "", "the floor, interleaved"),
     ]
     ratio = found[0]["p50"] / found[1]["p50"]
@@ -86,7 +90,8 @@ async def _measure(folder: Path) -> list[Row]:
         samples = [each[stage] for each in ours if stage in each]
         if samples:
             found.append(row(f"stage {stage}", samples, "ms"))
-    return found + [row(f"floor {stage}", [each[stage] for each in floor], "ms") for stage in FLOOR_STAGES]
+    found += [row(f"floor {stage}", [each[stage] for each in floor], "ms") for stage in FLOOR_STAGES]
+    return found + flooded
 
 
 # -- who takes part
@@ -104,13 +109,13 @@ async def _devnet(folder: Path) -> AsyncIterator[Manifest]:
 
 
 @contextlib.asynccontextmanager
-async def _bot(manifest: Manifest) -> AsyncIterator[Path]:
-    """The daemon in production mode; yields its data folder."""
+async def _bot(manifest: Manifest) -> AsyncIterator[tuple[Bot, Path]]:
+    """The daemon in production mode, and its data folder."""
     config = Path(manifest.data["configDir"])
     bot = Bot(config)
     try:
         await bot.verb("start", "--mode", "production", "--yes", "--reason", "benchmark")
-        yield config.parent / "data"
+        yield bot, config.parent / "data"
     finally:
         await bot.ensure_gone()
 
@@ -305,3 +310,80 @@ class Listener:
             if method == "eth_simulateV1":
                 self.simulated = list(params)
         return await self._nodes.call_many(requests, **options)
+
+
+# -- the flood
+
+
+async def _flooded(manifest: Manifest) -> list[Row]:
+    """The real engine under 2,000 pending transactions a second, one in fifty a swap that is not worth it."""
+    async with (
+        DoorClient(manifest.rpc_url, manifest.admin_url) as door,
+        Traffic(manifest.rpc_url, manifest, seed=4) as users,
+        _proxied(manifest, await door.call("eth_getTransactionByHash", await _small_swap(users))) as told,
+        _bot(manifest) as (bot, _),
+    ):
+        status = await bot.verb("status")
+        pid, before = status["engine"]["pid"], _seen(status)
+        while _seen(await bot.verb("status")) < before + 10_000:
+            await asyncio.sleep(0.5)
+        rss_mib, cpu_s, begun_s = _rss_mib(pid), _cpu_s(pid), time.monotonic()
+        over = asyncio.ensure_future(told.readline())
+        while not over.done():
+            await door.admin("devnet_slot")
+            await asyncio.wait({over}, timeout=SLOT_S)
+        wall_s, cpu_s, after_mib = time.monotonic() - begun_s, _cpu_s(pid) - cpu_s, _rss_mib(pid)
+        flood = json.loads(over.result())
+        await asyncio.sleep(2)
+        seen = _seen(await bot.verb("status"))
+        assert seen >= flood["sent"] == FLOOD, (seen, flood)
+    rate = f"{flood['sent'] / flood['seconds']:,.0f} a second, 1 in 50 a swap, a block every {SLOT_S} s"
+    grown = f"{after_mib - rss_mib:+.1f} MiB since the first 10,000"
+    return [
+        _one("resident memory of the engine after 100,000 pending", after_mib, "MiB", "200", grown),
+        _one("a core's share of the engine at 2,000 pending a second", 100 * cpu_s / wall_s, "%", "", rate),
+    ]
+
+
+def _one(name: str, value: float, unit: str, goal: str, note: str) -> Row:
+    return {"name": name, "p50": round(value, 1), "p99": None, "unit": unit, "goal": goal, "note": note}
+
+
+@contextlib.asynccontextmanager
+async def _proxied(manifest: Manifest, swap: Any) -> AsyncIterator[asyncio.StreamReader]:
+    """Put the flooding proxy between bot and door, in the bot's own configuration."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.bench.flood_proxy",
+        manifest.data["wsUrl"], str(FLOOD), str(FLOOD_PER_S), json.dumps(swap),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parent.parent.parent,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        port = json.loads(await process.stdout.readline())["port"]
+        config = Path(manifest.data["configDir"]) / "jitctl.toml"
+        config.write_text(config.read_text().replace(manifest.data["wsUrl"], f"ws://127.0.0.1:{port}/"))
+        yield process.stdout
+    finally:
+        process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), 5)
+        if process.returncode is None:
+            process.kill()
+
+
+async def _small_swap(users: Traffic) -> str:
+    return await users.swap(POOL, amount_in=10**15, token_in="WETH", router="v3")
+
+
+def _seen(status: dict[str, Any]) -> int:
+    return int(status["figures"]["counts"]["pending_feed"]["seen"])
+
+
+def _rss_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
