@@ -11,8 +11,9 @@ POOL = "WETH/USDC-0.05%"
 
 async def mint_without_its_burn(world: Any) -> str:
     """Leak the mint of a waiting bundle to the public pool, with its victim replaced; return its hash."""
+    seen = await world.pending_seen()
     victim = await world.big_swap(POOL)
-    await world.bundle_for(victim)
+    assert await world.bundle_for(victim, seen)
     entry = next(
         entry
         for entry in reversed(world.net.chain.bundles.entries())
