@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from jitctl.devnet.reorg import ReorgMode
 from jitctl.devnet.traffic import Traffic
 from jitctl.devnet.user_wallet import Fees, Order, sign_order
 from jitctl.domain.chain import ChainMoved
-from jitctl.domain.records import Outcome
+from jitctl.domain.records import FlowKind, Outcome
 from jitctl.errors import NodeError
 from tests.conftest import FULL
 
@@ -30,12 +29,12 @@ REORGS_OF_THE_DAEMON = 12 if not FULL else 56
 
 
 def depths_and_modes(rng: random.Random, count: int) -> list[tuple[int, ReorgMode]]:
-    """Every depth and every mode, evenly, in random order; all pairs from 28 on."""
-    pairs = list(itertools.product(DEPTHS, ReorgMode))
-    rng.shuffle(pairs)
-    # A Latin walk: neighbours differ in depth, so that few pairs already hold every depth and mode.
-    pairs.sort(key=lambda pair: (pair[0] + list(ReorgMode).index(pair[1])) % len(DEPTHS))
-    chosen = list(itertools.islice(itertools.cycle(pairs), count))
+    """Every depth and every mode from 7 on, all pairs of them from 28 on, in random order."""
+    depths, modes = list(DEPTHS), list(ReorgMode)
+    rng.shuffle(depths)
+    rng.shuffle(modes)
+    # Seven depths and four modes have no common divisor: 28 steps meet every pair once.
+    chosen = [(depths[step % len(depths)], modes[step % len(modes)]) for step in range(count)]
     rng.shuffle(chosen)
     return chosen
 
@@ -156,8 +155,12 @@ async def _random_trade(users: Traffic) -> None:
 async def test_landed_jits_survive_or_fall_with_their_blocks(world: Any) -> None:
     """The ledger follows the chain through every reorg, the executor stays flat, and the proof holds."""
     undone = {Outcome.LANDED: 0, Outcome.MISSED: 0, Outcome.REVERTED: 0}
-    for depth, mode in depths_and_modes(world.rng, REORGS_OF_THE_DAEMON):
+    gifts: set[str] = set()
+    # In the last one the older of two JITs certainly lands again.
+    reorgs = [*depths_and_modes(world.rng, REORGS_OF_THE_DAEMON - 1), (2, ReorgMode.SAME)]
+    for depth, mode in reorgs:
         await world.drain()
+        gifts.add(await world.users.give("WETH", world.net.executor, 10**15))
         for _ in range(max(min(depth, 3), depth - world.net.chain.record.reach)):
             await world.jit_block()
         await world.in_step()
@@ -190,6 +193,10 @@ async def test_landed_jits_survive_or_fall_with_their_blocks(world: Any) -> None
     print(f"{proof.balances_compared} balances in {proof.blocks_checked} blocks")
     assert proof.problems == []
     assert [jit.problems for jit in proof.landed if jit.problems] == []
+    donations = [flow for flow in proof.flows if flow.kind is FlowKind.DONATION]
+    assert {flow.tx_hash for flow in donations} == gifts
+    assert len(donations) == len(gifts), "a gift that came back in another block counts once"
+    assert {flow.kind for flow in proof.flows} <= {FlowKind.DONATION, FlowKind.GAS}
     assert undone[Outcome.LANDED] > 0
     assert undone[Outcome.REVERTED] > 0
     assert undone[Outcome.MISSED] > 0
