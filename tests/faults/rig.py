@@ -28,7 +28,7 @@ from jitctl.ledger.journal import JOURNAL_NAME, verify_lines
 from jitctl.ledger.queries import LedgerReader
 from jitctl.safety.process_identity import ProcessIdentity
 
-SLOT_SECONDS = 0.5
+SLOT_SECONDS = 0.4
 POLL_S = 0.02
 NODES = ("node", "node/second")
 
@@ -99,6 +99,8 @@ class Rig:
         self._market: asyncio.Task[None] | None = None
         self._turn = 0
         self._pids: set[int] = set()
+        self._own: list[str] = []
+        self._read_upto = 0
         net.door.listeners.append(self.door.listen)
 
     # -- the daemon
@@ -274,13 +276,14 @@ class Rig:
         assert [bundle for bundle, times in sent.items() if times > 1] == [], "a bundle was sent twice"
 
     async def _own_transactions(self) -> list[str]:
-        """Return the hashes of everything that the operators ever had mined."""
+        """Return the hashes of everything that the operators ever had mined; no test here reorgs."""
         operators = {account.address for account in self.net.people.operators}
-        found = []
-        for number in range(1, self.net.chain.head.number + 1):
+        head = self.net.chain.head.number
+        for number in range(self._read_upto + 1, head + 1):
             block = await self.admin.call("eth_getBlockByNumber", hex(number), True)
-            found += [tx["hash"] for tx in block["transactions"] if tx["from"].lower() in operators]
-        return found
+            self._own += [tx["hash"] for tx in block["transactions"] if tx["from"].lower() in operators]
+        self._read_upto = head
+        return self._own
 
     async def _events_without_gaps(self, reader: LedgerReader) -> None:
         last = 0

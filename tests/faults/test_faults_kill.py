@@ -56,7 +56,7 @@ async def back_again(rig):
     assert left <= {AttemptState.INCLUDED, AttemptState.MISSED, AttemptState.REVERTED, AttemptState.SUBMITTED}
     await rig.blocks(1)
     assert len(rig.door.bundles()) == before, "a paused engine has submitted"
-    assert (await rig.bot.verb("resume", "--yes", "--reason", "test"))["state"] == "RUNNING"
+    assert (await rig.ask("resume", reason="test"))["state"] == "RUNNING"
     return status
 
 

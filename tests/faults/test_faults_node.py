@@ -28,6 +28,7 @@ BOTH_NODES = {
     "stall": ("stall", 0, None, "node_calls", ("timed_out",)),
     "answer_simulations_late": ("late", 700, SIMULATION, "abandons", ("simulation_timeout",)),
     "answer_simulations_wrong": ("wrong", 0, SIMULATION, "abandons", ("simulation_failed",)),
+    "answer_everything_late": ("late", 700, None, "abandons", ("simulation_timeout",)),
     "answer_everything_wrong": ("wrong", 0, None, "block_feed", ("read_failed",)),
     "send_garbage": ("garbage", 0, None, "node_calls", ("timed_out", "unreachable")),
     "fail_inside": ("error", 0, None, "block_feed", ("read_failed",)),

@@ -8,14 +8,15 @@ import signal
 import time
 
 import pytest
+from rig import SLOT_SECONDS
 
 from tests.conftest import FULL
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RACES = 2_000 if FULL else 100
-STOPS = 20 if FULL else 3
-RACE_SLOT_S = 0.25
+STOPS = 20 if FULL else 2
+RACE_SLOT_S = 0.2
 MOMENTS = ("eth_getBlockByHash", "eth_simulateV1", "eth_sendBundle")
 """The race begins when the engine asks the door this: a new head, a simulation, a submission."""
 ANSWER_LIMIT_S = 2.5
@@ -72,7 +73,7 @@ async def test_no_bundle_arrives_after_the_answer(rig, rng):
           f" answered within {waits_s[RACES // 2] * 1000:.0f} ms at the median,"
           f" {waits_s[-1] * 1000:.0f} ms at most")  # fmt: skip
     assert close_calls >= RACES // 10
-    await rig.admin.admin("devnet_setSlotSeconds", seconds=0.5)
+    await rig.admin.admin("devnet_setSlotSeconds", seconds=SLOT_SECONDS)
     await rig.lands()
     await rig.whole()
 
@@ -98,7 +99,7 @@ async def test_an_engine_stopped_while_it_submits_is_ended(rig, turn):
     assert rig.door.bundles(answered_s) == []
     status = await rig.start()
     assert status["state"] == "PAUSED"
-    assert (await rig.bot.verb("resume", "--yes", "--reason", "test"))["state"] == "RUNNING"
+    assert (await rig.ask("resume", reason="test"))["state"] == "RUNNING"
     await rig.lands()
     await rig.whole()
 
@@ -124,7 +125,7 @@ async def test_an_engine_stopped_in_between_is_paused_without_being_asked(rig, r
         await rig.until(lambda: state_is(rig, "PAUSED"), "the engine heeds the flag")
     await rig.blocks(1)
     assert rig.door.bundles(answered_s) == []
-    assert (await rig.bot.verb("resume", "--yes", "--reason", "test"))["state"] == "RUNNING"
+    assert (await rig.ask("resume", reason="test"))["state"] == "RUNNING"
     await rig.lands()
     await rig.whole()
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import pytest_asyncio
+from rig import SLOT_SECONDS
 
 from jitctl.devnet.calldata import Interface
 from jitctl.devnet.fixtures import fixture
@@ -19,7 +20,7 @@ GWEI = 10**9
 USER, RIVAL = 6, 7
 """Users who do not take part in the market's own trade."""
 POOL, SOLD_WEI = "WETH/USDC-0.05%", 60 * 10**18
-SLOW_SLOT_S = 2.0
+SLOW_SLOT_S = 1.5
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -29,7 +30,7 @@ async def slow(rig):
     await rig.admin.admin("devnet_setSlotSeconds", seconds=SLOW_SLOT_S)
     await rig.blocks(1)
     yield rig
-    await rig.admin.admin("devnet_setSlotSeconds", seconds=0.5)
+    await rig.admin.admin("devnet_setSlotSeconds", seconds=SLOT_SECONDS)
     rig.trade()
     await rig.lands()
     await rig.whole()
