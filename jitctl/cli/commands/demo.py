@@ -146,8 +146,8 @@ def _text(found: DemoResult) -> str:
         "",
         f"Proof: {verdict}. {len(proof.landed)} JITs: mint, swap, burn side by side, positions empty after;",
         "  no user got less than without us (each block replayed both ways);",
-        f"  {proof.balances_compared} balances over {proof.blocks_checked} blocks changed by what the ledger",
-        "  says, to the wei.",
+        f"  {proof.balances_compared} balances over {proof.blocks_checked} blocks changed"
+        " as the ledger says, to the wei.",
         *flows,
         *(f"  PROBLEM: {problem}" for problem in problems),
         "",
