@@ -38,7 +38,7 @@ Say = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A user's swap: `weth` is the exact amount sold (or bought, if `exact_out`) of WETH."""
+    """A user's swap of so much `weth`, sold or bought; `then` names the pool of a second hop."""
 
     pool: str
     weth: float
@@ -48,6 +48,7 @@ class Order:
     exact_out: bool = False
     native: bool = False
     tx_type: int = 2
+    then: str = ""
 
 
 # One list a slot. The users sell and buy in turn, so that prices stay about where the market is.
@@ -83,6 +84,10 @@ PRODUCTION_SLOTS: tuple[tuple[Order, ...], ...] = (
     (Order("WETH/DAI-0.3%", 0.005, "v3", kind="small"),),
     (Order("WETH/DAI-0.3%", 40, "universal", exact_out=True),),
     (Order("WETH/DAI-0.3%", 40, "02", buy_weth=True),),
+    (Order("WETH/USDC-0.05%", 70, "02", then="USDC/DAI-0.05%"),),
+    (Order("WETH/USDC-0.05%", 70, "universal", buy_weth=True, tx_type=4), Order("WETH/BLK-0.3%", 15, "v3")),
+    (Order("WETH/BLK-0.3%", 15, "02", buy_weth=True), Order("WETH/WBTC-0.3%", 30, "universal")),
+    (Order("WETH/WBTC-0.3%", 30, "v3", buy_weth=True), Order("WETH/DAI-1%", 0.01, "02", kind="small")),
     (Order("WETH/WBTC-0.05%", 12, "v3", kind="informed", buy_weth=True),),
 )
 DONATION_SLOT, DONATION = 7, ("WETH", 3 * 10**15)
@@ -247,7 +252,7 @@ async def _trade(net: Devnet, users: Traffic, orders: tuple[Order, ...]) -> int:
         )
         try:
             await users.swap(
-                order.pool,
+                tuple(net.uniswap.pool(name) for name in (order.pool, order.then) if name),
                 amount_in=None if order.exact_out else amount_in,
                 amount_out=amount_out if order.exact_out else None,
                 token_in=sold.symbol,

@@ -168,6 +168,8 @@ def _pair(amount0: int, amount1: int, jit: LandedJit, found: DemoResult) -> str:
 
 
 def _gain(jit: LandedJit, found: DemoResult) -> str:
+    if jit.sqrt_price_without_us_x96 is None:
+        return "would have failed"
     return ", ".join(_amount(amount, token, found) for token, amount in jit.victim_gain.items())
 
 
