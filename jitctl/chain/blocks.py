@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from jitctl.chain.block_reads import READ_TIMEOUT_S, NoSuchBlockError, WrongBlockError, read_block
 from jitctl.chain.clock import Clock, SystemClock
 from jitctl.chain.foreign_errors import mapped
-from jitctl.chain.quantities import head_of, log_of, mined_tx_of, quantity
+from jitctl.chain.quantities import head_of, quantity
 from jitctl.chain.rpc import NodeEndpoint, NodePool
 from jitctl.chain.ws import WsRpc
-from jitctl.domain.chain import Block, ChainMoved, Head, Log
+from jitctl.domain.chain import Block, ChainMoved, Head
 from jitctl.domain.counters import Counters
 from jitctl.domain.values import Address, Hash32
 from jitctl.errors import JitError, NodeError, TimedOut
@@ -22,18 +23,11 @@ BLOCK_COUNTS = (
     "heads", "polled", "added", "removed", "resyncs", "too_deep", "read_failed", "bad_block", "subscribed",
     "dropped", "stalled", "refused", "unreachable", "wrong_chain",
 )  # fmt: skip
-READ_TIMEOUT_S = 5.0
 READ_ATTEMPTS = 3
 RETRY_S = 0.1
 BACKOFF_BASE_S = 0.25
 BACKOFF_MAX_S = 10.0
 _HANDSHAKE_TIMEOUT_S = 5.0
-TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
-"""keccak256 of `Transfer(address,address,uint256)` (ERC-20)."""
-
-
-class _NoSuchBlockError(NodeError):
-    """The node answered that it does not have the block."""
 
 
 class BlockSink(Protocol):
@@ -163,7 +157,7 @@ class BlockFeed:
             try:
                 standing = (await self._header(hex(followed.number))).hash == followed.hash
             except NodeError as error:
-                if error.rpc_code is None and not isinstance(error, _NoSuchBlockError):
+                if error.rpc_code is None and not isinstance(error, NoSuchBlockError):
                     raise
             if standing:
                 break
@@ -203,43 +197,16 @@ class BlockFeed:
     async def _header(self, number: str) -> Head:
         body = await self._nodes.call("eth_getBlockByNumber", [number, False], timeout_s=READ_TIMEOUT_S)
         if body is None:
-            raise _NoSuchBlockError(f"the node has no block {number}")
+            raise NoSuchBlockError(f"the node has no block {number}")
         with mapped("feed", "reading a header"):
             return head_of(body)
 
     async def _read(self, block_hash: Hash32) -> Block:
-        """One block with the logs of exactly this block, asked for at the same time."""
-        executor_topic = "0x" + self._executor[2:].rjust(64, "0")
-        pools = self._pools
-        body, pool_logs, sent, received = await asyncio.gather(
-            self._nodes.call("eth_getBlockByHash", [block_hash, True], timeout_s=READ_TIMEOUT_S),
-            self._logs(block_hash, {"address": list(pools)}) if pools else _nothing(),
-            self._logs(block_hash, {"topics": [TRANSFER_TOPIC, executor_topic]}),
-            self._logs(block_hash, {"topics": [TRANSFER_TOPIC, None, executor_topic]}),
-        )
-        if body is None:
-            raise _NoSuchBlockError(f"the node has no block {block_hash}")
-        with mapped("feed", "reading a block"):
-            head = head_of(body)
-            txs = tuple(mined_tx_of(tx) for tx in body["transactions"])
-        if head.hash != block_hash:
+        try:
+            return await read_block(self._nodes, block_hash, executor=self._executor, pools=self._pools)
+        except WrongBlockError:
             self.counters.add("bad_block")
-            raise NodeError(f"the node sent block {head.hash} for {block_hash}")
-        executor_logs = sorted({log.log_index: log for log in (*sent, *received)}.items())
-        return Block(
-            head, txs, tuple(pool_logs), tuple(log for _, log in executor_logs), watched=frozenset(pools)
-        )
-
-    async def _logs(self, block_hash: Hash32, what: dict[str, Any]) -> list[Log]:
-        entries = await self._nodes.call(
-            "eth_getLogs", [{"blockHash": block_hash, **what}], timeout_s=READ_TIMEOUT_S
-        )
-        with mapped("feed", "reading logs"):
-            logs = sorted((log_of(entry) for entry in entries), key=lambda log: log.log_index)
-        if any(log.block_hash != block_hash for log in logs):
-            self.counters.add("bad_block")
-            raise NodeError("the node sent logs of another block")
-        return logs
+            raise
 
     # -- the subscription
 
@@ -315,7 +282,3 @@ class BlockFeed:
                     return None
         finally:
             closed.cancel()
-
-
-async def _nothing() -> list[Log]:
-    return []

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jitctl.chain.block_reads import read_block
 from jitctl.chain.foreign_errors import mapped
 from jitctl.chain.lens import Node, view
 from jitctl.chain.quantities import head_of, quantity
 from jitctl.contracts import calls
 from jitctl.domain.bundle import LegAmounts, MinedBundle, MinedLeg
-from jitctl.domain.chain import Head
+from jitctl.domain.chain import Block, Head
 from jitctl.domain.executor_events import leg_amounts
 from jitctl.domain.values import Address, Hash32, hash32
 from jitctl.errors import NodeError
@@ -88,6 +89,10 @@ class ChainReader:
             mined = [_object(receipt) for receipt in (receipts[0], receipts[2]) if receipt is not None]
             logs = [log for receipt in mined for log in receipt["logs"]]
             return MinedBundle(legs[0], legs[1], legs[2], leg_amounts(self._executor, logs))
+
+    async def block(self, number: int) -> Block:
+        """The canonical block of a number with the executor's transfers; the pools' logs are left out."""
+        return await read_block(self._node, (await self.header(number)).hash, executor=self._executor)
 
     async def leg(self, tx_hash: Hash32) -> tuple[MinedLeg, LegAmounts] | None:
         """One transaction of the executor on the canonical chain; None while it is not mined."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from jitctl.domain.chain import Block, ChainMoved, Head
 from jitctl.domain.values import Hash32
@@ -10,6 +11,7 @@ from jitctl.engine.accounting import SWAP_TOPIC, external_flows
 from jitctl.engine.book import Wanted
 from jitctl.engine.closing import Closing
 from jitctl.engine.events import BalancesRead, FinalizedRead, GuardsRead, MinedRead, PoolsFollowed
+from jitctl.engine.gaps import Gaps
 from jitctl.engine.halting import Halting
 from jitctl.engine.parts import Parts
 from jitctl.engine.pending_desk import PendingDesk
@@ -46,6 +48,7 @@ class ChainDesk:
         self._moves: deque[ChainMoved] = deque()
         self._finalized: int | None = None
         self._mined_victims: dict[Hash32, list[Wanted]] = {}
+        self.gaps = Gaps(parts, self._missed)
 
     def on_moved(self, moved: ChainMoved) -> None:
         """Take over a move of the head. Raises `LedgerError`."""
@@ -59,6 +62,7 @@ class ChainDesk:
         head = moved.head
         parts.picture.new_head(head, parts.ports.clock.monotonic_ns())
         parts.lanes.free_seen(head.number)
+        self.gaps.followed(head.number, resynced=moved.resynced)
         if moved.resynced:
             parts.metrics.happenings.add("resyncs")
             self._sync.lose("blocks were not followed")
@@ -128,6 +132,7 @@ class ChainDesk:
             self._reads.outcome(attempt, head)
         self._closing.go_on()
         self._strays.go_on()
+        self.gaps.go_on()
 
     def check_age(self) -> None:
         """Lose sync when no block has come for too long; it comes back with the next block."""
@@ -172,27 +177,37 @@ class ChainDesk:
             parts.book.add(wanted)
         return parts.follower.block_removed(head)
 
-    def _added(self, block: Block) -> None:
+    def _missed(self, block: Block) -> None:
+        """Name the flows of a block that was not followed."""
+        legs = self._parts.ports.ledger.legs_mined_in(block.head.number)
+        self._name_flows(block, lambda tx_hash: tx_hash in legs or self._accounted(tx_hash))
+
+    def _name_flows(self, block: Block, accounted: Callable[[Hash32], bool]) -> None:
+        """Write every change of our balances that no attempt accounts for."""
         parts = self._parts
-        aliens = parts.lanes.follow(block, parts.follower.recognise)
-        parts.follower.block_added(block)
         operators = parts.lanes.operators()
         for tx in block.txs:
-            if tx.sender in operators and not self._accounted(tx.hash):
+            if tx.sender in operators and not accounted(tx.hash):
                 self._strays.note(tx.hash, tx.sender, block.head.hash)
-        if aliens and parts.picture.synced:
-            named = ", ".join(f"{tx.hash} of {tx.sender}" for tx in aliens[:3])
-            self._halting.halt("engine", f"a nonce moved without us: {named}")
         flows = external_flows(
             block,
             executor=parts.settings.executor,
             owner=parts.settings.owner,
             operators=operators,
             pools=parts.picture.specs.keys(),
-            is_an_attempts=self._accounted,
+            is_an_attempts=accounted,
         )
         if flows:
             parts.ports.ledger.add_flows(flows)
+
+    def _added(self, block: Block) -> None:
+        parts = self._parts
+        aliens = parts.lanes.follow(block, parts.follower.recognise)
+        parts.follower.block_added(block)
+        self._name_flows(block, self._accounted)
+        if aliens and parts.picture.synced:
+            named = ", ".join(f"{tx.hash} of {tx.sender}" for tx in aliens[:3])
+            self._halting.halt("engine", f"a nonce moved without us: {named}")
         senders = {tx.sender for tx in block.txs}
         for lane in parts.lanes.all():
             if lane.operator in senders:

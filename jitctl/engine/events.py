@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jitctl.domain.bundle import MinedBundle, MinedLeg
-from jitctl.domain.chain import ChainMoved, Head, PendingGone, PendingTx
+from jitctl.domain.chain import Block, ChainMoved, Head, PendingGone, PendingTx
 from jitctl.domain.swap_intent import SwapTx
 from jitctl.domain.values import Address, Hash32
 from jitctl.engine.ports import GuardReading
@@ -106,6 +106,14 @@ class Synced:
 
 
 @dataclass(frozen=True, slots=True)
+class GapRead:
+    """A block that was not followed, with all but its pools' logs; None if it could not be read."""
+
+    number: int
+    block: Block | None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncAgain:
     """Time to try once more to get in step."""
 
@@ -159,7 +167,7 @@ class Tick:
 
 Note = (
     Traced | AttemptEnded | MinedRead | BalancesRead | OpenPositionsRead | FinalizedRead | GuardsRead
-    | Synced | SyncAgain | PoolsFollowed | CloseSent | CloseRead | StrayRead | TaskFailed | Tick
+    | GapRead | Synced | SyncAgain | PoolsFollowed | CloseSent | CloseRead | StrayRead | TaskFailed | Tick
 )  # fmt: skip
 """What the engine's own tasks tell the loop."""
 EngineInput = Asked | ChainMoved | PendingGone | PendingTx | Replan | Note

@@ -20,7 +20,7 @@ from jitctl.domain.bundle import (
     RelayReply,
     SignedBundle,
 )
-from jitctl.domain.chain import ChainMoved, Head, PendingGone, PendingTx
+from jitctl.domain.chain import Block, ChainMoved, Head, PendingGone, PendingTx
 from jitctl.domain.guards import GuardReading as GuardReading
 from jitctl.domain.plan import Marks
 from jitctl.domain.records import (
@@ -117,6 +117,9 @@ class ChainReader(Protocol):
     async def leg(self, tx_hash: Hash32) -> tuple[MinedLeg, LegAmounts] | None:
         """One transaction of ours on the canonical chain; None while it is not mined."""
 
+    async def block(self, number: int) -> Block:
+        """A canonical block with its transactions and the executor's transfers; pools' logs are left out."""
+
     async def open_positions(self, executor: Address, pools: Sequence[Address], at: Hash32) -> int:
         """How many of the executor's pools hold a position that is not closed, at a block hash."""
 
@@ -171,6 +174,16 @@ class Ledger(Protocol):
     def drop_flows(self, block_hash: Hash32) -> None:
         """Forget the flows of a block that a reorg removed."""
 
+    def keep_flows(self, block_number: int, block_hash: Hash32) -> None:
+        """Forget the flows of every other block of this number: it is the canonical one."""
+
+    def legs_mined_in(self, block_number: int) -> frozenset[Hash32]:
+        """The legs and closes of attempts that may be mined in a block, settled attempts too."""
+
+    def followed(self) -> tuple[int, int] | None:
+        """The first and the last block of the range whose flows are all written; None in a new ledger."""
+
+    def save_followed(self, first: int, last: int) -> None: ...
     def add_skips(self, counts: Mapping[tuple[int, str, str], int]) -> None:
         """Add counts by (hour as Unix time, pool or "", reason)."""
 

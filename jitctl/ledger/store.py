@@ -7,6 +7,7 @@ the next commit, in order, so that a pending transaction that comes to nothing c
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,9 @@ MAX_WAITING = 10_000
 LOG_PAGES = 1_000
 """The write-ahead log's length in pages; it is written to that length once and then used again."""
 _RESERVE_TEXTS = 10
+LATE_BURN_BLOCKS = 256
+LATE_CLOSE_BLOCKS = 50_000
+"""How long after the mint a burn or a close is looked for."""
 CHECKPOINT_COMMITS = 40
 """Commits, of at most some twenty pages each, after which the next flush empties the log."""
 BUSY_MS = 250
@@ -188,6 +192,36 @@ class LedgerStore:
 
     def drop_flows(self, block_hash: Hash32) -> None:
         self._wait(("DELETE FROM flows WHERE block_hash = ?", (block_hash,)))
+
+    def keep_flows(self, block_number: int, block_hash: Hash32) -> None:
+        self._wait(
+            ("DELETE FROM flows WHERE block_number = ? AND block_hash <> ?", (block_number, block_hash))
+        )
+
+    def legs_mined_in(self, block_number: int) -> frozenset[Hash32]:
+        self.flush()
+        # A burn or a close may be mined after the mint, whose block is the attempt's.
+        rows = self._query(
+            "SELECT mint_tx, burn_tx, close_tx FROM attempts WHERE block_number BETWEEN ? AND ?"
+            " UNION ALL SELECT mint_tx, burn_tx, close_tx FROM attempts"
+            " WHERE block_number BETWEEN ? AND ? AND close_tx IS NOT NULL",
+            (
+                block_number - LATE_BURN_BLOCKS, block_number,
+                block_number - LATE_CLOSE_BLOCKS, block_number - LATE_BURN_BLOCKS - 1,
+            ),
+        ).fetchall()  # fmt: skip
+        return frozenset(Hash32(tx_hash) for row in rows for tx_hash in tuple(row) if tx_hash is not None)
+
+    def followed(self) -> tuple[int, int] | None:
+        self.flush()
+        rows = self._query("SELECT value FROM meta WHERE key = 'followed'").fetchall()
+        if not rows:
+            return None
+        first, last = json.loads(rows[0]["value"])
+        return int(first), int(last)
+
+    def save_followed(self, first: int, last: int) -> None:
+        self._wait(("INSERT OR REPLACE INTO meta VALUES ('followed', ?)", (to_json([first, last]),)))
 
     def add_skips(self, counts: Mapping[tuple[int, str, str], int]) -> None:
         for (hour_s, pool, reason), count in counts.items():

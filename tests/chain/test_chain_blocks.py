@@ -8,7 +8,8 @@ import random
 
 import pytest
 
-from jitctl.chain.blocks import TRANSFER_TOPIC, BlockFeed
+from jitctl.chain.block_reads import TRANSFER_TOPIC
+from jitctl.chain.blocks import BlockFeed
 from jitctl.chain.rpc import NodePool
 from jitctl.devnet.calldata import Interface
 from jitctl.devnet.faults import Fault

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from jitctl.devnet.proof import Proof
+from jitctl.devnet.reorg import ReorgMode
 from jitctl.devnet.traffic import Kind
 from jitctl.domain.records import ETH, FlowKind, Outcome
 from jitctl.errors import NodeError
@@ -99,6 +100,30 @@ async def test_every_balance_change_under_random_traffic_is_explained_to_the_wei
         a for a in world.sent_attempts() if a.record.pool == world.net.uniswap.pool("WETH/TAX-0.3%").address
     ]
     assert in_taxed == [], "a pool that cannot be paid in full"
+
+
+async def test_what_moved_while_the_bot_was_down_is_named_when_it_is_back(world: Any) -> None:
+    await world.jit_block()
+    await world.bot.verb("stop", "--reason", "maintenance")
+    expected = await _gifts(world)
+    for _ in range(4):
+        await world.net.slot()
+    # A reorg that nobody saw: the gifts are mined again, in other blocks.
+    await world.reorg(3, ReorgMode.SAME, blocks=4)
+    await world.net.slot()
+    await world.bot.verb("start", "--mode", "production", "--yes", "--reason", "maintenance is over")
+    await world.in_step()
+    await world.jit_block()
+
+    async def caught_up() -> bool:
+        return (await world.figures())["counts"]["happenings"]["gap_blocks"] >= 5
+
+    await world.until("the missing blocks are read", caught_up)
+    proof: Proof = await world.prove(await world.settle_and_stop())
+    assert proof.problems == []
+    assert len(proof.landed) == 2
+    flows = Counter((flow.kind, flow.account, flow.token, flow.amount) for flow in proof.flows)
+    assert flows == Counter(expected)
 
 
 def _say(world: Any, proof: Proof) -> None:

@@ -398,6 +398,10 @@ class FakeChain:
         self._check()
         return self.finalized
 
+    async def block(self, number: int) -> Block:
+        self._check()
+        return next(block for block in self.blocks if block.head.number == number)
+
     async def mined(self, mint: Hash32, victim: Hash32, burn: Hash32) -> MinedBundle:
         self._check()
         nothing = LegAmounts(0, 0, 0, 0, 0, 0, 0)

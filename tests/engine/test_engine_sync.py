@@ -5,18 +5,22 @@ from pathlib import Path
 
 import pytest
 from engine_world import (
+    EXECUTOR,
     OPERATOR,
     POOL,
+    USER,
+    WETH,
     World,
     a_hash,
     a_swap,
     account,
     settle,
+    transfer_log,
 )
 
 from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import SignedBundle
-from jitctl.domain.chain import ChainMoved, MinedTx, PendingGone
+from jitctl.domain.chain import ChainMoved, Log, MinedTx, PendingGone
 from jitctl.domain.engine_state import EngineState
 from jitctl.domain.records import Outcome
 from jitctl.errors import LedgerError, NodeError
@@ -400,3 +404,35 @@ async def test_a_decision_that_fails_costs_one_transaction_and_not_the_engine(tm
     await world.pend(a_swap(nonce=6))
     assert len(world.relays.submitted) == 1
     await world.stop()
+
+
+async def test_flows_of_blocks_that_nobody_followed_are_named_when_the_engine_is_back(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.empty_blocks(2)
+    seen = await world.mine(executor_logs=[_gift(1)])
+    await world.stop()
+    assert [flow.amount for flow in world.ledger.flows()] == [1]
+    # While it is down the last block is replaced, and more come.
+    world.chain.drop_blocks(1)
+    world.chain.add_block((), executor_logs=[_gift(2)])
+    world.chain.add_block(())
+    missed = world.chain.add_block((), executor_logs=[_gift(3)])
+    world.chain.add_block(())
+    world = await reborn(world)
+    await world.empty_blocks(1)
+    assert world.count("happenings", "gap_blocks") == 6
+    await world.stop()
+    flows = world.ledger.flows()
+    assert [flow.amount for flow in flows] == [2, 3]
+    assert seen.head.hash not in {flow.block_hash for flow in flows}
+    assert flows[1].block_hash == missed.head.hash
+    # What is known stays as it is, however often it is read.
+    world = await reborn(world)
+    await world.empty_blocks(1)
+    assert world.count("happenings", "gap_blocks") > 6
+    await world.stop()
+    assert world.ledger.flows() == flows
+
+
+def _gift(amount: int) -> Log:
+    return transfer_log(WETH, USER, EXECUTOR, amount, a_hash(0xA0_0000 + amount))
