@@ -6,6 +6,7 @@ Both scanners expect text that its parser has already accepted; they skip values
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 Path = tuple[str | int, ...]
@@ -55,7 +56,7 @@ _STRING = re.compile(
 )
 
 
-class _Scan:
+class _Scan(ABC):
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
@@ -101,8 +102,9 @@ class _Scan:
             case _:
                 self.skip(_SCALAR)
 
+    @abstractmethod
     def pair(self, path: Path) -> None:
-        raise NotImplementedError
+        """Skip one key and its value, and remember where the key stands."""
 
 
 class _JsonScan(_Scan):
