@@ -39,9 +39,10 @@ async def test_readers_never_see_a_block_that_is_not_kept(net, door, people, sea
 
 async def test_a_caller_who_leaves_does_not_leave_a_half_built_block(net, door, people, searcher):
     """Requests for slots, simulations and reorgs are cut off at many moments of their work."""
-    raw = people[0].sign(nonce=people[0].nonce)
+    raw, start = people[0].sign(nonce=people[0].nonce), net.chain.head.number
+    for ahead in range(1, 31):  # all of them first: whether a slot that was cut off is mined, nobody can say
+        await searcher.bundle([raw], start + ahead)
     for delay_ms in range(1, 16):
-        await searcher.bundle([raw], net.chain.head.number + 1)
         async with DoorClient(
             net.manifest.rpc_url, net.manifest.admin_url, timeout_s=delay_ms / 1000
         ) as hasty:
