@@ -97,6 +97,14 @@ class SignedBundle:
     max_timestamp_s: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SignedTx:
+    """One raw transaction and its hash."""
+
+    tx_hash: Hash32
+    raw: bytes
+
+
 class RelayOutcome:
     """Names of what a relay did with a submission; frozen, they are metric labels."""
 

@@ -56,6 +56,17 @@ class EngineRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class IntendedClose:
+    """A signed close that may have been sent; `attempt_id` is empty if no known attempt left the position."""
+
+    tx_hash: Hash32
+    operator: Address
+    nonce: int
+    pool: Address
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """An attempt as planned.
 

@@ -120,7 +120,12 @@ class ChainDesk:
         if read.number is not None:
             self._finalized = max(read.number, self._finalized or 0)
         if parts.picture.head is not None and parts.picture.synced:
-            parts.follower.settle(parts.picture.head.number, self._finalized, parts.settings.settle_depth)
+            if self.gaps.reading:
+                return  # a close may yet be found in a block that was not followed
+            still_open = {left.pool for left in parts.watch.all()}
+            parts.follower.settle(
+                parts.picture.head.number, self._finalized, parts.settings.settle_depth, still_open
+            )
 
     def follow_up(self) -> None:
         """Decide or read every attempt whose target block has been seen. Raises `LedgerError`."""
@@ -179,13 +184,18 @@ class ChainDesk:
 
     def _missed(self, block: Block) -> None:
         """Name the flows of a block that was not followed."""
-        legs = self._parts.ports.ledger.legs_mined_in(block.head.number)
+        parts = self._parts
+        legs = parts.ports.ledger.legs_mined_in(block.head.number)
+        for tx in block.txs:
+            if tx.hash not in legs:
+                self._closing.found(tx.hash, block.head)
         self._name_flows(block, lambda tx_hash: tx_hash in legs or self._accounted(tx_hash))
+        self._closing.go_on()
 
     def _name_flows(self, block: Block, accounted: Callable[[Hash32], bool]) -> None:
         """Write every change of our balances that no attempt accounts for."""
         parts = self._parts
-        operators = parts.lanes.operators()
+        operators = frozenset(parts.ports.signer.operators())  # the lanes are known after the first sync only
         for tx in block.txs:
             if tx.sender in operators and not accounted(tx.hash):
                 self._strays.note(tx.hash, tx.sender, block.head.hash)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jitctl.domain.bundle import MinedBundle
 from jitctl.domain.chain import Head
-from jitctl.domain.records import AttemptChange, AttemptResult
+from jitctl.domain.records import AttemptChange, AttemptResult, IntendedClose
 from jitctl.domain.values import Address, Hash32
 from jitctl.engine.accounting import pool_prices, with_close
 from jitctl.engine.events import CloseRead, CloseSent, Note, OpenPositionsRead
@@ -31,14 +31,7 @@ class Closing:
 
     def accounts_for(self, tx_hash: Hash32) -> bool:
         """Whether a mined transaction is a close whose figures will be added to an attempt's."""
-        seen = self._parts.follower.close_seen
-        return any(
-            left.attempt is not None
-            and (
-                left.close_tx == tx_hash or (left.sent_with is not None and seen(*left.sent_with) == tx_hash)
-            )
-            for left in self._parts.watch.all()
-        )
+        return any(left.attempt is not None and tx_hash in left.close_txs for left in self._parts.watch.all())
 
     def block_removed(self, head: Head) -> None:
         """Take back the closes of a removed block: they may be mined again. Raises `LedgerError`."""
@@ -51,7 +44,20 @@ class Closing:
                 attempt.result = before
                 change = AttemptChange(parts.ports.clock.wall_s(), result=before)
                 parts.ports.ledger.amend_attempt(attempt.attempt_id, change)
-            parts.ports.observer.event("close_reorged", {"pool": left.pool, "tx": left.close_tx or ""})
+            parts.ports.observer.event("close_reorged", {"pool": left.pool})
+
+    def found(self, tx_hash: Hash32, block: Head) -> None:
+        """Take up a close that was mined while nobody followed, if an attempt can account for it."""
+        parts = self._parts
+        close = parts.follower.close(tx_hash)
+        attempt = parts.follower.live.get(close.attempt_id) if close is not None else None
+        if close is None or attempt is None or attempt.result is None or attempt.result.close_tx is not None:
+            return
+        left = parts.watch.get(close.pool) or LeftOpen(close.pool, attempt.result.block_number, attempt)
+        if left.attempt is attempt:
+            left.add_close(tx_hash)
+            parts.watch.restore(left)
+            parts.follower.close_found(tx_hash, block.hash)
 
     def left_open(self, pool: Address) -> None:
         """Note that a mint landed without its burn, or that a position of unknown origin is open."""
@@ -59,6 +65,7 @@ class Closing:
         lone = [a for a in parts.follower.live.values() if a.pool == pool and a.reason == "lone_mint"]
         head = parts.picture.head
         if parts.watch.left_open(pool, head.number if head else 0, lone[-1] if lone else None):
+            self._remember_closes(pool)
             parts.metrics.happenings.add("lone_mints")
             told = {"pool": pool, "attempt": lone[-1].attempt_id if lone else ""}
             parts.ports.ledger.record("position_open", told, parts.ports.clock.wall_s())
@@ -91,22 +98,17 @@ class Closing:
         if closer is None or head is None:
             return
         for left in parts.watch.all():
-            if left.close_tx is None and left.sent_with is not None:
-                # A close that we could not be sure of having sent may have been mined all the same.
-                left.close_tx = parts.follower.close_seen(*left.sent_with)
             if parts.follower.undecided_mint(left.pool):
                 continue  # until it is known whose position this is
-            if left.close_tx is not None and parts.follower.mined_in(left.close_tx) is not None:
-                self._reads.close(left.pool)
+            mined = [tx for tx in left.close_txs if parts.follower.mined_in(tx) is not None]
+            if mined:
+                self._reads.close(left.pool, mined[-1])
             elif parts.standing.running and left.due(head.number):
                 self._begin(left, head)
 
     def on_sent(self, sent: CloseSent) -> None:
-        """Know the close that is on its way; free its lane if it is not."""
+        """Say what became of sending a close; free its lane if it failed."""
         parts = self._parts
-        left = parts.watch.get(sent.pool)
-        if left is not None:
-            left.close_tx = sent.tx_hash
         if sent.tx_hash is None:
             parts.lanes.release(_owner(sent.pool))
         told = {"pool": sent.pool, "tx": sent.tx_hash or "", "detail": sent.detail}
@@ -123,9 +125,10 @@ class Closing:
             return
         parts.lanes.release(_owner(read.pool))
         if not close.success:
-            if self.accounts_for(close.tx_hash) and left.sent_with is not None:
-                self._strays.note(close.tx_hash, left.sent_with[0], close.block_hash)
-            left.close_tx = left.sent_with = None
+            intended = parts.follower.close(close.tx_hash)
+            if self.accounts_for(close.tx_hash) and intended is not None:
+                self._strays.note(close.tx_hash, intended.operator, close.block_hash)
+            left.close_txs = tuple(tx for tx in left.close_txs if tx != close.tx_hash)
             return
         parts.watch.closed(read.pool)
         parts.metrics.happenings.add("closes")
@@ -138,6 +141,13 @@ class Closing:
         told = {"pool": read.pool, "tx": close.tx_hash, "gas_wei": close.gas_cost_wei}
         parts.ports.ledger.record("position_closed", told, now_s)
         parts.ports.observer.event("position_closed", {**told, "by": "engine"})
+
+    def _remember_closes(self, pool: Address) -> None:
+        """An earlier run may have sent closes of what is open now."""
+        left = self._parts.watch.get(pool)
+        if left is not None and left.attempt is not None:
+            for tx_hash in self._parts.follower.closes_for(left.attempt.attempt_id):
+                left.add_close(tx_hash)
 
     def _account(self, left: LeftOpen, close: MinedBundle, now_s: float) -> None:
         attempt = left.attempt
@@ -158,15 +168,13 @@ class Closing:
         lane = parts.lanes.acquire(_owner(left.pool), head.number + RETRY_BLOCKS)
         if lane is None:
             return
-        left.tried_block, left.close_tx = head.number, None
+        left.tried_block = head.number
         parts.background.start(_owner(left.pool), lambda: self._close(left, lane, head))
 
     async def _close(self, left: LeftOpen, lane: Lane, head: Head) -> Note:
         parts = self._parts
         closer = parts.ports.closer
         assert closer is not None
-        nonce = lane.next_nonce
-        left.sent_with = (lane.operator, nonce)
         attempt_id = left.attempt.attempt_id if left.attempt is not None else ""
         try:
             held = parts.barrier.try_shared()
@@ -175,21 +183,19 @@ class Closing:
             with held:
                 if not parts.standing.running or parts.latch.paused() or not parts.latch.armed():
                     return CloseSent(left.pool, None, "not running any more")
-                told = {"pool": left.pool, "operator": lane.operator, "nonce": nonce}
-                parts.ports.ledger.record("close_intended", told, parts.ports.clock.wall_s())
-                parts.ports.ledger.flush()
-                parts.follower.expect_close(lane.operator, nonce, attempt_id)
-                tx_hash = await within(
-                    parts.ports.clock,
-                    parts.settings.submit_timeout_s,
-                    "the close",
-                    closer.close(left.pool, lane.operator, nonce, head),
+                nonce = lane.next_nonce
+                signed = closer.sign(left.pool, lane.operator, nonce, head)
+                close = IntendedClose(signed.tx_hash, lane.operator, nonce, left.pool, attempt_id)
+                parts.ports.ledger.intend_close(close, parts.ports.clock.wall_s())
+                parts.follower.track_close(close)
+                left.add_close(signed.tx_hash)
+                await within(
+                    parts.ports.clock, parts.settings.submit_timeout_s, "the close", closer.send(signed)
                 )
         except JitError as error:
-            # It may have left all the same: the nonce stays expected.
+            # It may have left all the same: it stays known.
             return CloseSent(left.pool, None, error.message)
-        parts.follower.track_close(tx_hash, attempt_id)
-        return CloseSent(left.pool, tx_hash)
+        return CloseSent(left.pool, signed.tx_hash)
 
 
 def _owner(pool: Address) -> str:

@@ -92,7 +92,8 @@ class GuardsRead:
 class Synced:
     """Everything that is not in the blocks has been read at `head`: nonces, outcomes, balances, positions.
 
-    `outcomes` are attempts whose blocks were not followed, `loaded` says that the pools were read too.
+    `outcomes` are attempts whose blocks were not followed, `explained` the operators' nonces that other
+    transactions of ours used up, `loaded` says that the pools were read too.
     `failure` says why it could not be read.
     """
 
@@ -100,6 +101,7 @@ class Synced:
     loaded: bool = False
     nonces: Mapping[Address, int] = field(default_factory=dict)
     outcomes: tuple[tuple[str, MinedBundle], ...] = ()
+    explained: frozenset[tuple[Address, int]] = frozenset()
     available: Mapping[Address, int] = field(default_factory=dict)
     open_pools: tuple[Address, ...] = ()
     failure: str = ""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Sequence
+from typing import TypeVar
 
 from jitctl.domain.attempt_state import OPEN_STATES, AttemptEvent, AttemptState
 from jitctl.domain.bundle import MinedBundle, MinedLeg
 from jitctl.domain.chain import Block, Head, MinedTx
-from jitctl.domain.records import AttemptChange, Outcome
+from jitctl.domain.records import AttemptChange, IntendedClose, Outcome
 from jitctl.domain.values import Address, Hash32
 from jitctl.engine.accounting import classify, leaves_position, pool_prices, result_of
 from jitctl.engine.attempts import Attempt
 from jitctl.engine.metrics import Metrics
 from jitctl.engine.settings import Ports
+
+T = TypeVar("T")
 
 BLOCKS_KEPT = 16
 """Blocks whose logs are kept for prices around an attempt; an outcome is read within a block or two."""
@@ -40,9 +43,7 @@ class Follower:
         self._observer = ports.observer
         self._metrics = metrics
         self._own: dict[Hash32, str] = {}
-        self._closes: dict[Hash32, str] = {}
-        self._expected: dict[tuple[Address, int], str] = {}
-        self._closes_seen: dict[tuple[Address, int], Hash32] = {}
+        self._closes: dict[Hash32, IntendedClose] = {}
         self._mined: dict[Hash32, Hash32] = {}
         self._blocks: deque[Block] = deque(maxlen=BLOCKS_KEPT)
 
@@ -66,29 +67,25 @@ class Follower:
             _keep(self._own, tx_hash, attempt.attempt_id)
         return True
 
-    def track_close(self, tx_hash: Hash32, attempt_id: str) -> None:
-        """Know a close that we sent; `attempt_id` is empty if no known attempt left the position."""
-        _keep(self._closes, tx_hash, attempt_id)
+    def track_close(self, close: IntendedClose) -> None:
+        """Know a close that is about to be sent, or that an earlier run may have sent."""
+        _keep(self._closes, close.tx_hash, close)
 
-    def expect_close(self, operator: Address, nonce: int, attempt_id: str) -> None:
-        """Know a close whose hash will be known only once it has been sent."""
-        self._expected[operator, nonce] = attempt_id
+    def close(self, tx_hash: Hash32) -> IntendedClose | None:
+        """Return the close of ours that a transaction is."""
+        return self._closes.get(tx_hash)
 
-    def closes_expected(self) -> Collection[tuple[Address, int]]:
-        """Return the operators and nonces of the closes that we sent, mined or not."""
-        return self._expected.keys()
-
-    def close_seen(self, operator: Address, nonce: int) -> Hash32 | None:
-        """Return the mined transaction that took an expected close's nonce."""
-        return self._closes_seen.get((operator, nonce))
+    def closes_for(self, attempt_id: str) -> list[Hash32]:
+        """Return the closes of what an attempt left open, oldest first."""
+        return [close.tx_hash for close in self._closes.values() if close.attempt_id == attempt_id]
 
     def recognise(self, tx: MinedTx) -> bool:
-        """Whether a mined transaction is ours."""
-        expected = self._expected.get((tx.sender, tx.nonce))
-        if expected is not None:
-            _keep(self._closes, tx.hash, expected)
-            self._closes_seen[tx.sender, tx.nonce] = tx.hash
-        return tx.hash in self._own or tx.hash in self._closes
+        """Whether an operator's transaction is ours, by this run or an earlier one. Raises `LedgerError`."""
+        return self._known(tx.hash) or tx.hash in self._ledger.sent_with(tx.sender, tx.nonce)
+
+    def close_found(self, tx_hash: Hash32, block_hash: Hash32) -> None:
+        """Know the canonical block of a close that was mined while nobody followed."""
+        self._mined[tx_hash] = block_hash
 
     def is_a_leg(self, tx_hash: Hash32) -> bool:
         """Whether a live attempt accounts for a transaction as its mint or burn."""
@@ -109,7 +106,7 @@ class Follower:
         """Take note of what of ours a block mined."""
         self._blocks.append(block)
         for tx in block.txs:
-            if self.recognise(tx):
+            if self._known(tx.hash):
                 self._mined[tx.hash] = block.head.hash
 
     def block_removed(self, head: Head) -> bool:
@@ -186,11 +183,15 @@ class Follower:
         self._decide(attempt, event, reason)
         return leaves_position(mined)
 
-    def settle(self, head_number: int, finalized: int | None, depth: int) -> None:
-        """Settle what no reorg is allowed to change any more."""
+    def settle(
+        self, head_number: int, finalized: int | None, depth: int, still_open: Collection[Address] = ()
+    ) -> None:
+        """Settle what no reorg is allowed to change any more, but for what left a position `still_open`."""
         upto = max(head_number - depth, finalized or 0)
         self.settled_block = max(self.settled_block, min(upto, head_number))
         for attempt in list(self.live.values()):
+            if attempt.reason == "lone_mint" and attempt.pool in still_open:
+                continue
             if attempt.state in _DECIDED and self._block_number(attempt) <= self.settled_block:
                 self._ledger.move_attempt(
                     attempt.attempt_id, AttemptEvent.FINALIZE, AttemptChange(self._clock.wall_s())
@@ -212,6 +213,9 @@ class Follower:
 
     def of_victim(self, victim_hash: Hash32) -> list[Attempt]:
         return [attempt for attempt in self.live.values() if attempt.victim_hash == victim_hash]
+
+    def _known(self, tx_hash: Hash32) -> bool:
+        return tx_hash in self._own or tx_hash in self._closes
 
     def _decide(self, attempt: Attempt, event: AttemptEvent, reason: str) -> None:
         change = AttemptChange(
@@ -290,8 +294,8 @@ class Follower:
                 self._mined.pop(tx_hash, None)
 
 
-def _keep(known: dict[Hash32, str], tx_hash: Hash32, attempt_id: str) -> None:
-    known[tx_hash] = attempt_id
+def _keep(known: dict[Hash32, T], tx_hash: Hash32, value: T) -> None:
+    known[tx_hash] = value
     if len(known) > OWN_KEPT:
         del known[next(iter(known))]
 

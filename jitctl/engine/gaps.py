@@ -28,6 +28,11 @@ class Gaps:
         self._next: int | None = None
         self._last = 0
 
+    @property
+    def reading(self) -> bool:
+        """Whether blocks are missing still."""
+        return self._next is not None
+
     def followed(self, number: int, *, resynced: bool) -> None:
         """Note a block that was followed; after a resync, what is missing before it is remembered."""
         known, self._followed = self._followed, number

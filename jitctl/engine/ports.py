@@ -19,6 +19,7 @@ from jitctl.domain.bundle import (
     MinedLeg,
     RelayReply,
     SignedBundle,
+    SignedTx,
 )
 from jitctl.domain.chain import Block, ChainMoved, Head, PendingGone, PendingTx
 from jitctl.domain.guards import GuardReading as GuardReading
@@ -28,6 +29,7 @@ from jitctl.domain.records import (
     AttemptRecord,
     EngineRecord,
     Flow,
+    IntendedClose,
     StoredAttempt,
 )
 from jitctl.domain.swap_intent import SwapTx
@@ -133,12 +135,13 @@ class Guards(Protocol):
 class Closer(Protocol):
     """Closes a position that was left open (a mint that landed without its burn), in public.
 
-    `close` signs `executor.close(pool)` with the operator's key and broadcasts it; the engine calls it
-    under the submit barrier only. `closed` reads what it came to: None while it is not mined; a close is
-    reported as the `burn` leg, with the collected amounts, and without tip.
+    `sign` signs `executor.close(pool)` with the operator's key (CPU only); `send` broadcasts it, which the
+    engine does under the submit barrier only. `closed` reads what it came to: None while it is not mined;
+    a close is reported as the `burn` leg, with the collected amounts, and without tip.
     """
 
-    async def close(self, pool: Address, operator: Address, nonce: int, parent: Head) -> Hash32: ...
+    def sign(self, pool: Address, operator: Address, nonce: int, parent: Head) -> SignedTx: ...
+    async def send(self, signed: SignedTx) -> None: ...
     async def closed(self, tx_hash: Hash32) -> MinedBundle | None: ...
 
 
@@ -179,6 +182,15 @@ class Ledger(Protocol):
 
     def legs_mined_in(self, block_number: int) -> frozenset[Hash32]:
         """The legs and closes of attempts that may be mined in a block, settled attempts too."""
+
+    def intend_close(self, close: IntendedClose, time_s: float) -> None:
+        """Keep, with its event, that a close is about to be sent. Durable."""
+
+    def intended_closes(self) -> tuple[IntendedClose, ...]:
+        """The latest closes that may have been sent, by this run or an earlier one, oldest first."""
+
+    def sent_with(self, operator: Address, nonce: int) -> tuple[Hash32, ...]:
+        """The legs and closes ever signed for an operator's nonce, newest first."""
 
     def followed(self) -> tuple[int, int] | None:
         """The first and the last block of the range whose flows are all written; None in a new ledger."""

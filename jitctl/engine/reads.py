@@ -48,9 +48,9 @@ class Reads:
             f"read:mined:{attempt.attempt_id}", lambda: self._mined(attempt, head)
         )
 
-    def close(self, pool: Address) -> bool:
+    def close(self, pool: Address, tx_hash: Hash32) -> bool:
         """Read what a mined close came to."""
-        return self._parts.background.start(f"read:close:{pool}", lambda: self._close(pool))
+        return self._parts.background.start(f"read:close:{pool}", lambda: self._close(pool, tx_hash))
 
     def stray(self, tx_hash: Hash32) -> bool:
         """Read what a transaction cost that no attempt accounts for."""
@@ -107,11 +107,11 @@ class Reads:
         )
         return MinedRead(attempt.attempt_id, mined, head.hash)
 
-    async def _close(self, pool: Address) -> Note | None:
-        left, closer = self._parts.watch.get(pool), self._parts.ports.closer
-        if left is None or left.close_tx is None or closer is None:
+    async def _close(self, pool: Address, tx_hash: Hash32) -> Note | None:
+        closer = self._parts.ports.closer
+        if closer is None:
             return None
-        mined = await self._try(closer.closed(left.close_tx))
+        mined = await self._try(closer.closed(tx_hash))
         return CloseRead(pool, mined)
 
     async def _stray(self, tx_hash: Hash32) -> Note:

@@ -20,6 +20,9 @@ from jitctl.errors import JitError
 
 AT_ONCE = 16
 """Outcomes read side by side."""
+NONCES_EXPLAINED = 64
+HASHES_TRIED = 1_024
+"""How far a nonce that moved is traced back to what we signed; attempts that miss share a nonce."""
 
 
 def revive(parts: Parts, stored: Sequence[StoredAttempt]) -> None:
@@ -28,6 +31,8 @@ def revive(parts: Parts, stored: Sequence[StoredAttempt]) -> None:
     Raises `LedgerError`.
     """
     now_s = parts.ports.clock.wall_s()
+    for close in parts.ports.ledger.intended_closes():
+        parts.follower.track_close(close)
     for found in stored:
         if found.state in (AttemptState.PLANNED, AttemptState.SIMULATED):
             change = AttemptChange(now_s, outcome=Outcome.ABANDONED, reason="crash")
@@ -49,37 +54,62 @@ class Reconciler:
         self._parts = parts
         self._reads = reads
 
-    async def run(self, head: Head, attempts: Sequence[Attempt], *, load: bool) -> Synced:
-        """Read everything at `head`; `load` also loads the pools. A failure is in the note."""
+    async def run(
+        self, head: Head, attempts: Sequence[Attempt], known: Mapping[Address, int], *, load: bool
+    ) -> Synced:
+        """Read everything at `head`; `load` also loads the pools. A failure is in the note.
+
+        `known` are the operators' nonces when we last saw a block.
+        """
         parts = self._parts
-        work = self._read(head, attempts, load=load)
+        work = self._read(head, attempts, known, load=load)
         try:
             return await within(parts.ports.clock, parts.settings.sync_timeout_s, "the sync", work)
         except JitError as error:
             parts.metrics.happenings.add("node_errors")
             return Synced(head, failure=error.message)
 
-    async def _read(self, head: Head, attempts: Sequence[Attempt], *, load: bool) -> Synced:
+    async def _read(
+        self, head: Head, attempts: Sequence[Attempt], known: Mapping[Address, int], *, load: bool
+    ) -> Synced:
         parts = self._parts
         chain = parts.ports.chain
-        found = await chain.chain_id()
-        if found != parts.settings.chain_id:
-            return Synced(head, failure=f"the node is on chain {found}, not {parts.settings.chain_id}")
+        chain_id = await chain.chain_id()
+        if chain_id != parts.settings.chain_id:
+            return Synced(head, failure=f"the node is on chain {chain_id}, not {parts.settings.chain_id}")
         specs = tuple(parts.picture.specs.values())
         if load:
             await parts.ports.pool_book.load(specs, head)
         operators = parts.ports.signer.operators()
-        nonces = await asyncio.gather(*(chain.nonce(operator, head.hash) for operator in operators))
+        found = await asyncio.gather(*(chain.nonce(operator, head.hash) for operator in operators))
+        nonces = dict(zip(operators, found, strict=True))
         outcomes = await self._outcomes(attempts)
+        ranges = nonce_ranges(nonces, known, attempts, dict(outcomes))
+        explained = [await self._explain(each) for each in ranges if each.moved_without_us]
         await parts.ports.prices.refresh(head)
         return Synced(
             head=head,
             loaded=load,
-            nonces=dict(zip(operators, nonces, strict=True)),
+            nonces=nonces,
             outcomes=outcomes,
+            explained=frozenset().union(*explained),
             available=await self._reads.balances_at(head, specs),
             open_pools=await self._reads.open_pools_at(head, sorted(parts.picture.specs)),
         )
+
+    async def _explain(self, moved: NonceRange) -> frozenset[tuple[Address, int]]:
+        """Return the nonces that closes, or legs of attempts settled long ago, used up."""
+        parts = self._parts
+        explained: set[tuple[Address, int]] = set()
+        for nonce in range(moved.highest, min(moved.found, moved.highest + NONCES_EXPLAINED)):
+            hashes = parts.ports.ledger.sent_with(moved.operator, nonce)[:HASHES_TRIED]
+            for start in range(0, len(hashes), AT_ONCE):
+                batch = hashes[start : start + AT_ONCE]
+                legs = await asyncio.gather(*(parts.ports.chain.leg(tx_hash) for tx_hash in batch))
+                if any(leg is not None for leg in legs):
+                    explained.add((moved.operator, nonce))
+                    break
+        return frozenset(explained)
 
     async def _outcomes(self, attempts: Sequence[Attempt]) -> tuple[tuple[str, MinedBundle], ...]:
         found: list[tuple[str, MinedBundle]] = []
@@ -124,12 +154,12 @@ def nonce_ranges(
     known: Mapping[Address, int],
     attempts: Sequence[Attempt],
     outcomes: Mapping[str, MinedBundle],
-    closes: Collection[tuple[Address, int]] = (),
+    explained: Collection[tuple[Address, int]] = (),
 ) -> list[NonceRange]:
     """Return what explains each operator's nonce; `known` is the nonce when we last saw a block.
 
     A reorg may have taken back what is not settled, so the lowest is where the oldest such attempt began.
-    `closes` are the operators and nonces of closes that we sent, mined or not.
+    `explained` are the operators' nonces that other transactions of ours used up.
     """
     ranges = []
     for operator, nonce in found.items():
@@ -143,7 +173,7 @@ def nonce_ranges(
                 highest = max(highest, attempt.record.nonce + 1)
             if mined.burn is not None:
                 highest = max(highest, attempt.record.nonce + 2)
-        while (operator, highest) in closes:
+        while (operator, highest) in explained:
             highest += 1
         ranges.append(NonceRange(operator, nonce, lowest, highest))
     return ranges

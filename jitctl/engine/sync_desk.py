@@ -45,8 +45,10 @@ class SyncDesk:
         if head is None or parts.picture.synced or parts.background.running("sync:later"):
             return
         attempts = unread(list(parts.follower.live.values()))
-        load = not self.loaded
-        parts.background.start("sync", lambda: self._reconciler.run(head, attempts, load=load))
+        if self._known_nonces is None:
+            self._known_nonces = dict(parts.ports.ledger.lanes())
+        known, load = self._known_nonces, not self.loaded
+        parts.background.start("sync", lambda: self._reconciler.run(head, attempts, known, load=load))
 
     def lose(self, why: str) -> None:
         """Stop deciding until everything has been read again."""
@@ -73,11 +75,8 @@ class SyncDesk:
             return
         attempts = list(parts.follower.live.values())
         outcomes = dict(synced.outcomes)
-        if self._known_nonces is None:
-            self._known_nonces = dict(parts.ports.ledger.lanes())
-        ranges = nonce_ranges(
-            synced.nonces, self._known_nonces, attempts, outcomes, parts.follower.closes_expected()
-        )
+        assert self._known_nonces is not None
+        ranges = nonce_ranges(synced.nonces, self._known_nonces, attempts, outcomes, synced.explained)
         lagging = [str(each) for each in ranges if each.lags]
         if lagging:
             self._later(f"the node lags behind our own transactions: {'; '.join(lagging)}")

@@ -10,21 +10,26 @@ from jitctl.engine.attempts import Attempt
 
 RETRY_BLOCKS = 3
 """A close that was not mined after so many blocks is sent again."""
+CLOSES_KEPT = 64
+"""Closes remembered for one position."""
 
 
 @dataclass(slots=True)
 class LeftOpen:
     """An open position; `attempt` is None if no attempt that we know left it.
 
-    `sent_with` are the operator and nonce of the latest close, `close_tx` its hash once that is known.
+    `close_txs` are the closes signed for it, oldest first: any of them may be mined.
     """
 
     pool: Address
     since_block: int
     attempt: Attempt | None = None
-    close_tx: Hash32 | None = None
-    sent_with: tuple[Address, int] | None = None
+    close_txs: tuple[Hash32, ...] = ()
     tried_block: int = -RETRY_BLOCKS
+
+    def add_close(self, tx_hash: Hash32) -> None:
+        """Know one more close of it."""
+        self.close_txs = (*(tx for tx in self.close_txs if tx != tx_hash), tx_hash)[-CLOSES_KEPT:]
 
     def due(self, head_number: int) -> bool:
         """Whether a close should be sent now."""
@@ -52,7 +57,7 @@ class PositionWatch:
         if known is None:
             self._open[pool] = LeftOpen(pool, block_number, attempt)
             return True
-        if known.attempt is None and known.sent_with is None:
+        if known.attempt is None and not known.close_txs:
             known.attempt = attempt
         return False
 
@@ -61,7 +66,7 @@ class PositionWatch:
     ) -> list[Address]:
         """Forget and return the positions that somebody else closed, or that a reorg undid.
 
-        One whose own close is `mined` stays until that has been read, and one noted at this very block
+        One of whose closes is `mined` stays until that has been read, and one noted at this very block
         may be newer than the answer.
         """
         found = set(open_pools)
@@ -69,7 +74,7 @@ class PositionWatch:
             left.pool
             for left in self._open.values()
             if left.pool not in found
-            and (left.close_tx is None or not mined(left.close_tx))
+            and not any(mined(close) for close in left.close_txs)
             and left.since_block < block_number
         ]
         for pool in gone:

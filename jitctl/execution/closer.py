@@ -6,7 +6,7 @@ from typing import Protocol
 
 from jitctl.contracts import calls
 from jitctl.domain.base_fee import next_base_fee_wei
-from jitctl.domain.bundle import LegAmounts, MinedBundle, MinedLeg
+from jitctl.domain.bundle import LegAmounts, MinedBundle, MinedLeg, SignedTx
 from jitctl.domain.chain import Head
 from jitctl.domain.values import Address, Hash32
 from jitctl.errors import NodeError
@@ -47,8 +47,8 @@ class PublicCloser:
         self._gas_limit = gas_limit
         self._priority_fee_wei = priority_fee_wei
 
-    async def close(self, pool: Address, operator: Address, nonce: int, parent: Head) -> Hash32:
-        """Sign `close(pool)` and send it to the public pool; raises `NodeError` or `TimedOut`."""
+    def sign(self, pool: Address, operator: Address, nonce: int, parent: Head) -> SignedTx:
+        """Sign `close(pool)`, with fees for the block after `parent`."""
         raw = signed_call(
             self._wallet,
             chain_id=self._chain_id,
@@ -60,16 +60,18 @@ class PublicCloser:
             max_fee_wei=2 * next_base_fee_wei(parent) + self._priority_fee_wei,
             priority_fee_wei=self._priority_fee_wei,
         )
-        tx_hash = Hash32("0x" + keccak256(raw).hex())
+        return SignedTx(Hash32("0x" + keccak256(raw).hex()), raw)
+
+    async def send(self, signed: SignedTx) -> None:
+        """Send a signed close to the public pool; raises `NodeError` or `TimedOut`."""
         try:
-            told = await self._node.call("eth_sendRawTransaction", ["0x" + raw.hex()])
+            told = await self._node.call("eth_sendRawTransaction", ["0x" + signed.raw.hex()])
         except NodeError as error:
             if error.rpc_code is None or not any(each in error.message.lower() for each in _ALREADY_KNOWN):
                 raise
-            return tx_hash
-        if told != tx_hash:
+            return
+        if told != signed.tx_hash:
             raise NodeError("the node acknowledged another transaction than the one sent")
-        return tx_hash
 
     async def closed(self, tx_hash: Hash32) -> MinedBundle | None:
         """What the close came to, as the `burn` leg of a bundle; None while it is not mined."""

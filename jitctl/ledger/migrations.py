@@ -57,6 +57,16 @@ def _001_tables(connection: sqlite3.Connection) -> None:
         "CREATE INDEX attempts_by_time ON attempts (planned_s)",
         "CREATE INDEX attempts_unsettled ON attempts (planned_s) WHERE state NOT IN ('SETTLED', 'ABANDONED')",
         "CREATE INDEX attempts_by_block ON attempts (block_number) WHERE block_number IS NOT NULL",
+        "CREATE INDEX attempts_by_nonce ON attempts (operator, nonce) WHERE mint_tx IS NOT NULL",
+        """CREATE TABLE closes (
+            tx_hash TEXT PRIMARY KEY,
+            operator TEXT NOT NULL,
+            nonce INTEGER NOT NULL,
+            pool TEXT NOT NULL,
+            attempt_id TEXT NOT NULL,
+            time_s REAL NOT NULL
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX closes_by_nonce ON closes (operator, nonce)",
         """CREATE TABLE flows (
             block_number INTEGER NOT NULL,
             block_hash TEXT NOT NULL,

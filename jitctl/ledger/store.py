@@ -17,7 +17,15 @@ from types import TracebackType
 from jitctl.domain.attempt_state import UNSETTLED_STATES, AttemptEvent, AttemptState, move
 from jitctl.domain.bundle import RelayReply
 from jitctl.domain.engine_state import CrisisLevel, EngineState
-from jitctl.domain.records import AttemptChange, AttemptRecord, EngineRecord, Flow, Mode, StoredAttempt
+from jitctl.domain.records import (
+    AttemptChange,
+    AttemptRecord,
+    EngineRecord,
+    Flow,
+    IntendedClose,
+    Mode,
+    StoredAttempt,
+)
 from jitctl.domain.values import Address, Hash32
 from jitctl.errors import LedgerError
 from jitctl.ledger.migrations import migrate
@@ -38,6 +46,8 @@ _RESERVE_TEXTS = 10
 LATE_BURN_BLOCKS = 256
 LATE_CLOSE_BLOCKS = 50_000
 """How long after the mint a burn or a close is looked for."""
+CLOSES_READ = 1_000
+"""The latest intended closes that a new run recognises; a close is rare."""
 CHECKPOINT_COMMITS = 40
 """Commits, of at most some twenty pages each, after which the next flush empties the log."""
 BUSY_MS = 250
@@ -211,6 +221,39 @@ class LedgerStore:
             ),
         ).fetchall()  # fmt: skip
         return frozenset(Hash32(tx_hash) for row in rows for tx_hash in tuple(row) if tx_hash is not None)
+
+    def intend_close(self, close: IntendedClose, time_s: float) -> None:
+        told = {
+            "pool": close.pool, "operator": close.operator, "nonce": close.nonce, "tx": close.tx_hash,
+            "attempt": close.attempt_id,
+        }  # fmt: skip
+        row = (close.tx_hash, close.operator, close.nonce, close.pool, close.attempt_id, time_s)
+        self._commit(
+            [
+                ("INSERT OR REPLACE INTO closes VALUES (?, ?, ?, ?, ?, ?)", row),
+                (_INSERT_EVENT, (time_s, "close_intended", to_json(told))),
+            ]
+        )
+
+    def intended_closes(self) -> tuple[IntendedClose, ...]:
+        rows = self._query(
+            "SELECT tx_hash, operator, nonce, pool, attempt_id FROM closes ORDER BY time_s DESC LIMIT ?",
+            (CLOSES_READ,),
+        )
+        return tuple(IntendedClose(*row) for row in reversed(rows.fetchall()))
+
+    def sent_with(self, operator: Address, nonce: int) -> tuple[Hash32, ...]:
+        self.flush()
+        rows = self._query(
+            "SELECT mint_tx AS hash, planned_s AS time_s FROM attempts"
+            " WHERE operator = ? AND nonce = ? AND mint_tx IS NOT NULL"
+            " UNION ALL SELECT burn_tx, planned_s FROM attempts"
+            " WHERE operator = ? AND nonce = ? AND burn_tx IS NOT NULL AND mint_tx IS NOT NULL"
+            " UNION ALL SELECT tx_hash, time_s FROM closes WHERE operator = ? AND nonce = ?"
+            " ORDER BY time_s DESC",
+            (operator, nonce, operator, nonce - 1, operator, nonce),
+        )
+        return tuple(Hash32(row["hash"]) for row in rows)
 
     def followed(self) -> tuple[int, int] | None:
         self.flush()

@@ -106,8 +106,10 @@ async def test_an_open_position_is_counted_and_closed_in_public(rig: DevnetRig):
     )
     operator = rig.net.people.operators[1].address
     nonce = await rig.reader.nonce(operator)
-    tx_hash = await closer.close(rig.spec(POOL).address, operator, nonce, head)
-    assert await closer.close(rig.spec(POOL).address, operator, nonce, head) == tx_hash
+    signed = closer.sign(rig.spec(POOL).address, operator, nonce, head)
+    tx_hash = signed.tx_hash
+    await closer.send(signed)
+    await closer.send(signed)
     assert await closer.closed(tx_hash) is None
     await rig.net.slot()
     closed = await closer.closed(tx_hash)

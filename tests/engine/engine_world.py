@@ -22,6 +22,7 @@ from jitctl.domain.bundle import (
     MinedLeg,
     RelayReply,
     SignedBundle,
+    SignedTx,
 )
 from jitctl.domain.chain import Block, ChainMoved, Head, Log, MinedTx, PendingTx
 from jitctl.domain.plan import JitPlan, Marks
@@ -426,17 +427,21 @@ class FakeChain:
 
 class FakeCloser:
     def __init__(self, chain: FakeChain) -> None:
+        self.signed: dict[Hash32, tuple[Address, Address, int, Hash32]] = {}
         self.sent: list[tuple[Address, Address, int, Hash32]] = []
         self.amounts = LegAmounts(0, 0, 0, 0, 0, 0, 0)
         self.failure: Exception | None = None
         self._chain = chain
 
-    async def close(self, pool: Address, operator: Address, nonce: int, parent: Head) -> Hash32:
+    def sign(self, pool: Address, operator: Address, nonce: int, parent: Head) -> SignedTx:
+        signed = SignedTx(a_hash(next(_numbers) << 64 | 3), b"close")
+        self.signed[signed.tx_hash] = (pool, operator, nonce, signed.tx_hash)
+        return signed
+
+    async def send(self, signed: SignedTx) -> None:
         if self.failure is not None:
             raise self.failure
-        tx_hash = a_hash(next(_numbers) << 64 | 3)
-        self.sent.append((pool, operator, nonce, tx_hash))
-        return tx_hash
+        self.sent.append(self.signed[signed.tx_hash])
 
     async def closed(self, tx_hash: Hash32) -> MinedBundle | None:
         leg = self._chain._leg(tx_hash)

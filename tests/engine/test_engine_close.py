@@ -141,7 +141,7 @@ async def test_a_close_of_which_the_sending_failed_may_be_mined_all_the_same(tmp
     world.closer.failure = NodeError("no answer")
     await lone_mint(world)
     assert len(world.observer.named("close_failed")) == 1
-    sent = a_hash(0xC105E)
+    (sent,) = world.closer.signed
     world.chain.receipts[sent] = (True, 90_000)
     world.closer.amounts = LegAmounts(0, 0, 1, 2, 0, 0, 0)
     world.chain.open = set()
@@ -221,4 +221,76 @@ async def test_a_close_that_was_mined_in_a_gap_is_no_stranger(tmp_path: Path) ->
     assert world.engine.state == "RUNNING"
     assert world.engine.figures()["openPositions"] == []
     assert len(world.closer.sent) == 1
+    await world.stop()
+
+
+async def test_a_close_that_an_earlier_run_signed_is_known_after_a_crash(tmp_path: Path) -> None:
+    """The crash comes between sending the close and its being mined; its return is the attempt's."""
+    world = await World(tmp_path, changes={"resume_after_crash": True}).start()
+    await lone_mint(world)
+    (sent,) = world.closer.sent
+    await world.kill()
+    world.chain.receipts[sent[3]] = (True, 90_000)
+    world.chain.open = set()
+    transfer = transfer_log(WETH, POOL, EXECUTOR, 7, sent[3])
+    world.chain.add_block([MinedTx(sent[3], OPERATOR, EXECUTOR, 8, 0)], executor_logs=[transfer])
+    world.chain.add_block(())
+    again = World(tmp_path, chain=world.chain, changes=world.changes)
+    again.closer.amounts = LegAmounts(0, 0, 5, 7, 0, 0, 0)
+    await again.start()
+    assert again.engine.state == "RUNNING"
+    await again.empty_blocks(2)
+    attempt = next(a for a in await again.written() if a.reason == "lone_mint")
+    assert attempt.result is not None
+    assert (attempt.result.close_tx, attempt.result.amounts.collected1) == (sent[3], 7)
+    assert attempt.result.gas_wei == (MINT_GAS + 90_000) * BASE_FEE
+    assert again.ledger.flows() == ()
+    assert again.closer.sent == []
+    await again.stop()
+    # Read once more, it counts once.
+    third = await World(tmp_path, chain=world.chain).start()
+    await third.empty_blocks(1)
+    assert next(a for a in await third.written() if a.reason == "lone_mint").result == attempt.result
+    assert third.ledger.flows() == ()
+    await third.stop()
+
+
+async def test_a_close_still_pending_at_a_crash_is_accounted_for_when_it_is_mined(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    (sent,) = world.closer.sent
+    await world.kill()
+    again = await World(tmp_path, chain=world.chain).start()
+    assert again.engine.figures()["openPositions"] == [POOL]
+    again.closer.amounts = LegAmounts(0, 0, 5, 7, 0, 0, 0)
+    world.chain.receipts[sent[3]] = (True, 90_000)
+    world.chain.open = set()
+    await again.mine(others=[MinedTx(sent[3], OPERATOR, EXECUTOR, 8, 0)])
+    attempt = next(a for a in await again.written() if a.reason == "lone_mint")
+    assert attempt.result is not None
+    assert (attempt.result.close_tx, attempt.result.amounts.collected1) == (sent[3], 7)
+    assert again.engine.figures()["openPositions"] == []
+    assert again.engine.state == "PAUSED"
+    await again.stop()
+
+
+async def test_what_left_a_position_open_is_not_settled_before_that_is_closed(tmp_path: Path) -> None:
+    world = await World(tmp_path, with_closer=False).start()
+    await lone_mint(world)
+    await world.empty_blocks(12)
+    attempt = next(a for a in await world.written() if a.reason == "lone_mint")
+    assert attempt.state is AttemptState.REVERTED
+    world.chain.open = set()
+    await world.empty_blocks(2)
+    attempt = next(a for a in await world.written() if a.reason == "lone_mint")
+    assert attempt.state is AttemptState.SETTLED
+    await world.stop()
+
+
+async def test_a_stranger_with_the_nonce_of_a_close_halts(tmp_path: Path) -> None:
+    """Known is what we signed, not the nonce that it was signed for."""
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    await world.mine(others=[MinedTx(a_hash(0xBAD), OPERATOR, EXECUTOR, 8, 0)])
+    assert world.engine.state == "HALTED"
     await world.stop()

@@ -147,7 +147,7 @@ def test_watch_remembers_until_closed_or_gone() -> None:
     assert left.due(5)
     mined: set[Hash32] = {a_hash(1)}
     assert watch.gone([], 5, mined.__contains__) == []
-    left.close_tx = a_hash(1)
+    left.add_close(a_hash(1))
     assert watch.gone([], 9, mined.__contains__) == []
     assert watch.closed(POOL) is left
     watch.left_open(POOL_2, 5)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from engine_world import (
+    BASE_FEE,
     EXECUTOR,
     OPERATOR,
     POOL,
@@ -22,7 +23,7 @@ from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import SignedBundle
 from jitctl.domain.chain import ChainMoved, Log, MinedTx, PendingGone
 from jitctl.domain.engine_state import EngineState
-from jitctl.domain.records import Outcome
+from jitctl.domain.records import FlowKind, Outcome
 from jitctl.errors import LedgerError, NodeError
 
 
@@ -432,6 +433,47 @@ async def test_flows_of_blocks_that_nobody_followed_are_named_when_the_engine_is
     assert world.count("happenings", "gap_blocks") > 6
     await world.stop()
     assert world.ledger.flows() == flows
+
+
+@pytest.mark.parametrize("mined_while_down", [True, False])
+async def test_a_leg_that_leaks_after_its_attempt_was_settled_is_ours_in_the_next_run_too(
+    tmp_path: Path, mined_while_down: bool
+) -> None:
+    world = await World(tmp_path, changes={"resume_after_crash": True}).start()
+    await world.pend(a_swap())
+    (bundle, *_) = world.relays.submitted
+    await world.empty_blocks(12)
+    assert next(a for a in await world.written() if a.uuid == bundle.uuid).state is AttemptState.SETTLED
+    await world.stop()
+    leaked = MinedTx(bundle.tx_hashes[0], OPERATOR, EXECUTOR, 7, 0)
+    world.chain.receipts[leaked.hash] = (False, 50_000)
+    if mined_while_down:
+        world.chain.add_block([leaked])
+    world = await reborn(world)
+    if not mined_while_down:
+        await world.mine(others=[leaked])
+    await world.empty_blocks(2)
+    assert world.engine.state == "RUNNING"
+    assert world.engine.figures()["lanes"][0]["nextNonce"] == 8
+    await world.stop()
+    assert [(flow.kind, flow.account, flow.amount) for flow in world.ledger.flows()] == [
+        (FlowKind.GAS, OPERATOR, -50_000 * BASE_FEE)
+    ]
+
+
+async def test_a_strangers_transaction_while_down_halts_whatever_was_signed_before(tmp_path: Path) -> None:
+    world = await World(tmp_path, changes={"resume_after_crash": True}).start()
+    await world.pend(a_swap())
+    (bundle, *_) = world.relays.submitted
+    await world.empty_blocks(12)
+    await world.stop()
+    leaked = MinedTx(bundle.tx_hashes[0], OPERATOR, EXECUTOR, 7, 0)
+    world.chain.add_block([leaked])
+    world.chain.add_block([MinedTx(a_hash(0xBAD), OPERATOR, EXECUTOR, 8, 0)])
+    world = await reborn(world)
+    assert world.engine.state == "HALTED"
+    assert "nonce" in str(world.engine.figures())
+    await world.stop()
 
 
 def _gift(amount: int) -> Log:

@@ -14,7 +14,7 @@ from ledger_records import HUGE, a_flow, a_hash, a_plan, a_result, account, an_a
 from jitctl.domain.attempt_state import AttemptEvent, AttemptState, IllegalMove
 from jitctl.domain.bundle import RelayReply
 from jitctl.domain.engine_state import CrisisLevel, EngineState
-from jitctl.domain.records import AttemptChange, EngineRecord, Mode, Outcome
+from jitctl.domain.records import AttemptChange, EngineRecord, IntendedClose, Mode, Outcome
 from jitctl.errors import LedgerError
 from jitctl.ledger.migrations import MIGRATIONS, SCHEMA_VERSION, migrate
 from jitctl.ledger.queries import LedgerReader
@@ -33,6 +33,24 @@ def through(store: LedgerStore, number: int, *events: AttemptEvent) -> None:
     store.open_attempt(an_attempt(number))
     for event in events:
         store.move_attempt(f"attempt-{number}", event, AttemptChange(2000.0))
+
+
+def test_what_was_signed_for_a_nonce_is_found_again(path: Path) -> None:
+    record = an_attempt()
+    operator, nonce = record.operator, record.nonce
+    close = IntendedClose(a_hash(3), operator, nonce + 1, record.pool, record.attempt_id)
+    with LedgerStore(path) as store:
+        store.open_attempt(record)
+        store.move_attempt(record.attempt_id, AttemptEvent.SIMULATE_OK, AttemptChange(1))
+        assert store.sent_with(operator, nonce) == ()
+        sent = AttemptChange(2, uuid="u", mint_tx=a_hash(1), burn_tx=a_hash(2))
+        store.move_attempt(record.attempt_id, AttemptEvent.INTEND, sent, durable=True)
+        store.intend_close(close, record.planned_s + 1)
+    with LedgerStore(path) as store:
+        assert store.intended_closes() == (close,)
+        assert store.sent_with(operator, nonce) == (a_hash(1),)
+        assert store.sent_with(operator, nonce + 1) == (a_hash(3), a_hash(2))
+        assert store.sent_with(operator, nonce + 2) == store.sent_with(account(9), nonce) == ()
 
 
 def test_plans_survive_their_json_to_the_wei() -> None:
