@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -99,7 +100,8 @@ class AttemptResult:
     """Exact figures of a mined attempt: amounts in base units, the rest in WETH wei.
 
     The three nets value the same token changes at the pool's price before the victim, after it, and at the
-    external mark, each less own gas and tip.
+    external mark, each less own gas and tip. `markouts_wei` value them at the pool's price some time later,
+    by name; what could not be read in time is absent.
     """
 
     block_number: int
@@ -110,6 +112,7 @@ class AttemptResult:
     net_post_wei: int
     net_mark_wei: int
     close_tx: Hash32 | None = None
+    markouts_wei: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,13 @@ def value_wei(delta0: int, delta1: int, weth_is_token0: bool, price: Fraction) -
     return weth + quote * price.numerator // price.denominator
 
 
+def net_wei(amounts: LegAmounts, gas_wei: int, weth_is_token0: bool, price: Fraction) -> int:
+    """Return what an attempt's balances changed by at `price` (as `value_wei`), less gas and tip."""
+    delta0 = amounts.collected0 - amounts.minted0
+    delta1 = amounts.collected1 - amounts.minted1
+    return value_wei(delta0, delta1, weth_is_token0, price) - gas_wei - amounts.tip_wei
+
+
 def result_of(
     mined: MinedBundle, record: AttemptRecord, prices: PoolPrices, fallback: tuple[int, Hash32]
 ) -> AttemptResult:
@@ -109,12 +116,8 @@ def _valued(
     prices: PoolPrices,
     close_tx: Hash32 | None,
 ) -> AttemptResult:
-    delta0 = amounts.collected0 - amounts.minted0
-    delta1 = amounts.collected1 - amounts.minted1
-    cost_wei = gas_wei + amounts.tip_wei
-
     def net(price: Fraction) -> int:
-        return value_wei(delta0, delta1, record.weth_is_token0, price) - cost_wei
+        return net_wei(amounts, gas_wei, record.weth_is_token0, price)
 
     return AttemptResult(
         block_number=number,

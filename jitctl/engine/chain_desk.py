@@ -13,6 +13,7 @@ from jitctl.engine.closing import Closing
 from jitctl.engine.events import BalancesRead, FinalizedRead, GuardsRead, MinedRead, PoolsFollowed
 from jitctl.engine.gaps import Gaps
 from jitctl.engine.halting import Halting
+from jitctl.engine.markouts import Markouts
 from jitctl.engine.parts import Parts
 from jitctl.engine.pending_desk import PendingDesk
 from jitctl.engine.reads import Reads
@@ -49,6 +50,7 @@ class ChainDesk:
         self._finalized: int | None = None
         self._mined_victims: dict[Hash32, list[Wanted]] = {}
         self.gaps = Gaps(parts, self._missed)
+        self._markouts = Markouts(parts)
 
     def on_moved(self, moved: ChainMoved) -> None:
         """Take over a move of the head. Raises `LedgerError`."""
@@ -93,6 +95,7 @@ class ChainDesk:
             self._sync.begin()
             return
         parts.picture.pools_head = followed.head.hash
+        self._markouts.priced(followed.head)
         self.follow_pools()
         if parts.picture.current:
             self._pending.replan()
@@ -225,6 +228,7 @@ class ChainDesk:
         landed = {log.tx_hash for log in block.pool_logs if log.topics and log.topics[0] == SWAP_TOPIC}
         parts.metrics.happenings.add("swaps_landed_in_watched_pools", len(landed))
         parts.mined_slots.add(block)
+        self._markouts.block_added(block)
         mined = parts.book.remove_mined(block.txs)
         parts.metrics.happenings.add("victims_mined", len(mined))
         hashes = {tx.hash for tx in block.txs}

@@ -51,6 +51,7 @@ def _001_tables(connection: sqlite3.Connection) -> None:
             tip_wei TEXT,
             gas_wei TEXT,
             net_pre_wei TEXT, net_post_wei TEXT, net_mark_wei TEXT,
+            markouts TEXT,
             simulated TEXT NOT NULL DEFAULT '{}',
             latencies_ms TEXT NOT NULL DEFAULT '{}'
         ) STRICT, WITHOUT ROWID""",

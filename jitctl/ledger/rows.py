@@ -18,7 +18,7 @@ _AMOUNTS = tuple(field.name for field in fields(LegAmounts))
 _NETS = ("gas_wei", "net_pre_wei", "net_post_wei", "net_mark_wei")
 _BIG = 1 << 53
 
-RESULT_COLUMNS = ("block_number", "block_hash", *_AMOUNTS, *_NETS, "close_tx")
+RESULT_COLUMNS = ("block_number", "block_hash", *_AMOUNTS, *_NETS, "close_tx", "markouts")
 """Columns that only a mined outcome fills and a reorg empties."""
 
 
@@ -88,6 +88,7 @@ def change_columns(change: AttemptChange) -> dict[str, object]:
         columns |= {name: str(getattr(result.amounts, name)) for name in _AMOUNTS}
         columns |= {name: str(getattr(result, name)) for name in _NETS}
         columns["close_tx"] = result.close_tx
+        columns["markouts"] = to_json({name: str(value) for name, value in result.markouts_wei.items()})
     return columns
 
 
@@ -100,6 +101,7 @@ def stored_attempt(row: sqlite3.Row) -> StoredAttempt:
             block_hash=Hash32(row["block_hash"]),
             amounts=LegAmounts(**{name: int(row[name]) for name in _AMOUNTS}),
             close_tx=row["close_tx"],
+            markouts_wei={name: int(value) for name, value in json.loads(row["markouts"] or "{}").items()},
             **{name: int(row[name]) for name in _NETS},
         )
     return StoredAttempt(

@@ -73,6 +73,10 @@ def a_pool() -> Pool:
     )
 
 
+def reprice(pool: Pool, tick: int) -> Pool:
+    return pool.with_swap(get_sqrt_ratio_at_tick(tick), tick, _LIQUIDITY)
+
+
 SPEC = PoolSpec(
     "WETH/USDC-0.05%", POOL, Token("WETH", WETH, 18), Token("USDC", USDC, 6), 500, 10, weth_is_token0=True
 )
@@ -202,6 +206,13 @@ class FakePoolBook:
         if self.failure is not None:
             raise self.failure
         self._head = moved.head
+
+    def move(self, address: Address, pool: Pool) -> None:
+        """Let a pool be as given from now on."""
+        self._pools[address] = pool
+
+    def forget(self, address: Address) -> None:
+        del self._pools[address]
 
     def pools(self) -> Mapping[Address, Pool]:
         return self._pools
