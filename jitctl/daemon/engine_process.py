@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from jitctl.config.load import load
 from jitctl.control.redact import redact_text
 from jitctl.control.schema import camel
+from jitctl.daemon import event_loop
 from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply
 from jitctl.domain.records import Mode
 from jitctl.errors import JitError, LinkClosed
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> int:
     # The keeper asks a silent engine where it is: file names and lines go to its log, values never do.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     _end_when_orphaned(found.link_fd)
-    return asyncio.run(_run(socket.socket(fileno=found.link_fd), found.config_dir, found.mode))
+    return event_loop.run(_run(socket.socket(fileno=found.link_fd), found.config_dir, found.mode))
 
 
 def _end_when_orphaned(link_fd: int) -> None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jitctl.daemon import event_loop
 from jitctl.domain.attempt_state import AttemptEvent
 from jitctl.domain.chain import ChainMoved
 from jitctl.domain.records import AttemptChange
@@ -44,9 +45,9 @@ def rows() -> list[dict[str, Any]]:
     """Return the rows of the benchmark report."""
     with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder:
         return [
-            asyncio.run(_pause_under_flood(Path(folder) / "pause")),
-            asyncio.run(_noise(Path(folder) / "noise")),
-            asyncio.run(_head_to_sent(Path(folder) / "head")),
+            event_loop.run(_pause_under_flood(Path(folder) / "pause")),
+            event_loop.run(_noise(Path(folder) / "noise")),
+            event_loop.run(_head_to_sent(Path(folder) / "head")),
             _commit(Path(folder)),
             _permission(Path(folder) / "permission"),
         ]

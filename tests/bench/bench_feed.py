@@ -28,6 +28,7 @@ from jitctl.chain.reader import ChainReader
 from jitctl.chain.rpc import NodeEndpoint, NodePool
 from jitctl.chain.wallet import KeyFiles, SigningKey, Wallet
 from jitctl.chain.ws import WsRpc
+from jitctl.daemon import event_loop
 from jitctl.devnet.manifest import Manifest
 from jitctl.execution.bundle import BundleSigner
 from jitctl.execution.relay import RelayEndpoint
@@ -45,12 +46,12 @@ WATCH = PendingWatch(
 
 def rows() -> list[Row]:
     return [
-        *asyncio.run(_saturated()),
-        *asyncio.run(_steady()),
+        *event_loop.run(_saturated()),
+        *event_loop.run(_steady()),
         asyncio.run(_web3()),
-        asyncio.run(_memory()),
-        asyncio.run(_calls()),
-        *asyncio.run(_hot_path()),
+        event_loop.run(_memory()),
+        event_loop.run(_calls()),
+        *event_loop.run(_hot_path()),
     ]
 
 

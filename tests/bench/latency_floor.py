@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
+from jitctl.daemon import event_loop
+
 REREAD = orjson.dumps(
     {"jsonrpc": "2.0", "id": 3, "method": "eth_getBlockByNumber", "params": ["latest", False]}
 )
@@ -104,4 +106,4 @@ async def _ask(node: ClientConnection, method: str, params: list[Any]) -> Any:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    event_loop.run(main(*sys.argv[1:]))
