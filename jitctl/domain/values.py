@@ -16,6 +16,7 @@ Hash32 = NewType("Hash32", str)
 """32 bytes as `0x` and 64 lower-case hex digits."""
 
 ZERO_ADDRESS = Address("0x" + "00" * 20)
+ZERO_HASH = Hash32("0x" + "00" * 32)
 
 _HEX = frozenset("0123456789abcdef")
 

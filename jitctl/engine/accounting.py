@@ -161,7 +161,8 @@ def external_flows(
     """Return every change of our balances in a block that no attempt explains, named.
 
     Tokens: Transfer logs to and from the executor outside our attempts' own transactions (a gift inside
-    the victim's transaction counts). Ether: what reaches an operator by a plain transfer.
+    the victim's transaction counts). Ether: what reaches an operator by a plain transfer; for the rest,
+    which no transaction shows, see `engine.ether`.
     """
     senders = {tx.hash: tx.sender for tx in block.txs}
     flows = [
@@ -170,12 +171,13 @@ def external_flows(
         if not is_an_attempts(log.tx_hash)
         for flow in _token_flows(log, block, executor, owner, senders.get(log.tx_hash), pools)
     ]
-    flows += [
-        _ether_flow(tx, block, owner)
-        for tx in block.txs
-        if tx.value_wei and tx.to in operators and tx.sender not in operators
-    ]
+    flows += [_ether_flow(tx, block, owner) for tx in block.txs if plain_ether_wei(tx, operators)]
     return tuple(flows)
+
+
+def plain_ether_wei(tx: MinedTx, operators: Collection[Address]) -> int:
+    """Return the ether that a transaction itself, not a call within it, brings to an operator."""
+    return tx.value_wei if tx.to in operators and tx.sender not in operators else 0
 
 
 def _token_flows(

@@ -10,6 +10,7 @@ from jitctl.domain.values import Hash32
 from jitctl.engine.accounting import SWAP_TOPIC, external_flows
 from jitctl.engine.book import Wanted
 from jitctl.engine.closing import Closing
+from jitctl.engine.ether import Ether
 from jitctl.engine.events import BalancesRead, FinalizedRead, GuardsRead, MinedRead, PoolsFollowed
 from jitctl.engine.gaps import Gaps
 from jitctl.engine.halting import Halting
@@ -50,6 +51,7 @@ class ChainDesk:
         self._finalized: int | None = None
         self._mined_victims: dict[Hash32, list[Wanted]] = {}
         self.gaps = Gaps(parts, self._missed)
+        self.ether = Ether(parts)
         self._markouts = Markouts(parts)
 
     def on_moved(self, moved: ChainMoved) -> None:
@@ -140,6 +142,7 @@ class ChainDesk:
             self._reads.outcome(attempt, head)
         self._closing.go_on()
         self._strays.go_on()
+        self.ether.go_on()
         self.gaps.go_on()
 
     def check_age(self) -> None:
@@ -175,6 +178,7 @@ class ChainDesk:
         parts.lanes.undo_block(head.hash)
         self._closing.block_removed(head)
         self._strays.block_removed(head)
+        self.ether.block_removed(head)
         parts.ports.ledger.drop_flows(head.hash)
         for tx_hash in parts.mined_slots.remove(head.hash):
             # It was no use when it was understood; announced again it is.
@@ -212,6 +216,7 @@ class ChainDesk:
         )
         if flows:
             parts.ports.ledger.add_flows(flows)
+        self.ether.note(block)
 
     def _added(self, block: Block) -> None:
         parts = self._parts

@@ -116,6 +116,18 @@ class GapRead:
 
 
 @dataclass(frozen=True, slots=True)
+class EtherRead:
+    """What a block changed of each operator's ether beyond what explains it; None if it could not be read.
+
+    `refused` says that the node answered, and that it does not have the block's state.
+    """
+
+    block_hash: Hash32
+    unexplained_wei: Mapping[Address, int] | None
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SyncAgain:
     """Time to try once more to get in step."""
 
@@ -169,7 +181,8 @@ class Tick:
 
 Note = (
     Traced | AttemptEnded | MinedRead | BalancesRead | OpenPositionsRead | FinalizedRead | GuardsRead
-    | GapRead | Synced | SyncAgain | PoolsFollowed | CloseSent | CloseRead | StrayRead | TaskFailed | Tick
+    | GapRead | EtherRead | Synced | SyncAgain | PoolsFollowed | CloseSent | CloseRead | StrayRead
+    | TaskFailed | Tick
 )  # fmt: skip
 """What the engine's own tasks tell the loop."""
 EngineInput = Asked | ChainMoved | PendingGone | PendingTx | Replan | Note

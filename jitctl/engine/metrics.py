@@ -19,7 +19,7 @@ HAPPENINGS = (
     "pending_seen", "pending_dropped", "pending_understood", "pending_gone", "decisions_failed",
     "victims_replaced", "victims_mined",
     "traces", "traces_dropped", "wanted_dropped",
-    "heads", "reorged_blocks", "resyncs", "sync_lost", "gap_blocks",
+    "heads", "reorged_blocks", "resyncs", "sync_lost", "gap_blocks", "ether_unread",
     "attempts", "alternatives", "submissions", "cancels", "lone_mints", "closes", "reorged_attempts",
     "simulations_compared", "simulation_gas_differs", "simulation_amounts_differ",
     "node_errors", "relay_errors", "ledger_errors", "journal_errors", "source_restarts", "halts",

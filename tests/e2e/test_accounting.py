@@ -15,6 +15,8 @@ from tests.conftest import FULL
 SWAPS = 70 if not FULL else 600
 SWAPS_A_BLOCK = 3
 ETHER = 10**18
+UNWRAP_WETH9 = bytes.fromhex("49404b7c")
+"""`unwrapWETH9(uint256 amountMinimum, address recipient)` of the router: all its wrapped ether, to anyone."""
 
 
 async def _gifts(world: Any) -> list[tuple[FlowKind, str, str, int]]:
@@ -31,6 +33,10 @@ async def _gifts(world: Any) -> list[tuple[FlowKind, str, str, int]]:
     await give(giver, "TAX", 10_000)
     await world.send(giver, operator, wei=2 * 10**16)
     await world.send(owner, operator, wei=ETHER)
+    # Ether out of a contract, as from a safe: no transaction goes to the operator.
+    router = net.uniswap.routers["v3"]
+    await world.send(giver, tokens["WETH"].address, world.token_abi.call("transfer", router, 4 * 10**15))
+    await world.send(giver, router, UNWRAP_WETH9 + bytes(44) + bytes.fromhex(operator[2:]))
     for symbol, amount in (("DAI", 5 * ETHER), ("WETH", 7)):
         away = world.executor_abi.call("withdraw", tokens[symbol].address, amount, owner.address)
         await world.send(owner, executor, away)
@@ -41,6 +47,7 @@ async def _gifts(world: Any) -> list[tuple[FlowKind, str, str, int]]:
         (FlowKind.DONATION, executor, tokens["TAX"].address, 9_900),
         (FlowKind.DONATION, operator, ETH, 2 * 10**16),
         (FlowKind.DEPOSIT, operator, ETH, ETHER),
+        (FlowKind.TRANSFER, operator, ETH, 4 * 10**15),
         (FlowKind.WITHDRAWAL, executor, tokens["DAI"].address, -5 * ETHER),
         (FlowKind.WITHDRAWAL, executor, tokens["WETH"].address, -7),
     ]

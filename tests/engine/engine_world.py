@@ -336,6 +336,7 @@ class FakeChain:
         self.start_nonces = dict.fromkeys(operators, 7)
         self.balances = {WETH: 1000 * ETHER, USDC: 10**13, DAI: 10**13}
         self.open: set[Address] = set()
+        self.quiet_ether: dict[tuple[Hash32, Address], int] = {}
         self.finalized: int | None = None
         self.failure: Exception | None = None
         self.chain = CHAIN_ID
@@ -399,8 +400,22 @@ class FakeChain:
         return max([*mined, self.start_nonces[account] - 1]) + 1
 
     async def eth_balance(self, account: Address, at: Hash32 | None = None) -> int:
+        """Ten ether, and what the blocks up to `at` moved: gas, plain transfers and `quiet_ether`."""
         self._check()
-        return 10 * ETHER
+        numbers = {block.head.hash: block.head.number for block in self.blocks}
+        upto = numbers.get(at, -1) if at is not None else self.tip.number
+        balance = 10 * ETHER
+        for block in self.blocks:
+            if block.head.number > upto:
+                break
+            balance += self.quiet_ether.get((block.head.hash, account), 0)
+            for tx in block.txs:
+                if tx.to == account:
+                    balance += tx.value_wei
+                if tx.sender == account:
+                    leg = self._leg(tx.hash)
+                    balance -= tx.value_wei + (leg.gas_cost_wei if leg is not None else 0)
+        return balance
 
     async def token_balance(self, token: Address, account: Address, at: Hash32 | None = None) -> int:
         self._check()
@@ -592,9 +607,13 @@ class World:
         block = self.chain.add_block([*txs, *others], logs, executor_logs)
         await self.clock.advance(12)
         if emit:
-            self.emit(ChainMoved((block,)))
-            await settle()
+            await self.deliver(block)
         return block
+
+    async def deliver(self, block: Block) -> None:
+        """Let the engine see a block that was mined."""
+        self.emit(ChainMoved((block,)))
+        await settle()
 
     def _bundle_txs(
         self, bundle: SignedBundle, legs: str, failed: str, logs: list[Log], start: int
