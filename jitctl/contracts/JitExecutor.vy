@@ -12,35 +12,40 @@
     Closing always pays this contract. Halting stops openings only.
 
     The promise
-        A stolen operator key can lose at most the owner's budget in any 24 hours, measured in WETH at the
-        pool's own time-weighted price (TWAP) as read when each position was opened.
+        A stolen operator key can lose at most the owner's budget in any 24 hours, measured in WETH both at
+        the pool's own time-weighted price (TWAP) and at the price that the opening's block began with,
+        whichever loses more. Worth is linear in the price: so it holds at every price between the two.
 
-        Why it holds. From the minted amounts, the least that a position can ever be worth at that price is
-        known exactly (`position_value.vy`); the difference is reserved before the opening is accepted and
-        replaced by the true loss at closing (`loss_budget.vy`). It does not depend on who moves the pool's
-        price, how far, how often, or in which block the position is closed. The tip is limited to a share
-        of the fees that the same closing collected, so principal cannot leave through it. There are no
-        approvals, and nothing else that an operator may call moves a token out.
+        Why it holds. From the minted amounts, the least that a position can ever be worth at each of the
+        two is known exactly (`position_value.vy`); the larger difference is reserved before the opening is
+        accepted and replaced by the true loss at closing (`loss_budget.vy`). It does not depend on who moves
+        the pool's price, how far, how often, or in which block the position is closed. The tip is limited to
+        a share of the fees that the same closing collected, so principal cannot leave through it. There are
+        no approvals, and nothing else that an operator may call moves a token out.
 
-        What it does not say. The TWAP is not the market. If it is k ticks off, an attacker who trades
-        against our positions can take k / 10000 of what we hold of the token that it undervalues, and at
-        that TWAP this is no loss. So each opening asks that the price with which the block began, the
-        price now and the range are near the TWAP, and that both halves of its window agree.
-        (1) Inside one block nobody can change the TWAP or the price that the block began with. If blocks
-        begin at the market's price, the TWAP is at most maxSpotTicks off, and the loss at the market's
-        price is at most the budget plus maxSpotTicks / 10000 of the capital, each time that the error
-        changes sides.
-        (2) Who sets the price at the end of one block and acts in the next moves the TWAP by that block's
-        seconds. The window dilutes it, and while only one half of the window is touched, it cannot have
-        moved the TWAP by more than 1.5 maxSpotTicks (`pool_twap.vy`).
-        (3) A price held false against all arbitrage in both halves of the window passes for the market,
-        here as everywhere. Then the loss at the true price is bounded by the capital times the error.
+        Why two prices. The TWAP lags the market: at a TWAP that is k ticks off, handing over what it
+        undervalues is no loss, though others would pay k / 10000 more. Inside one block nobody can change
+        what the block began with, and between blocks others correct it. So where blocks begin at the
+        market's price, the loss at that price is at most the budget too. The TWAP holds against who sets
+        the price at the end of one block and acts in the next. Each opening also asks that the price with
+        which the block began, the price now and the range are near the TWAP, and that both halves of its
+        window agree.
+
+        What it does not say. (1) Who owns blocks in a row and ends one of them on the TWAP's side of the
+        market makes both prices wrong: by maxSpotTicks / 10000 of the capital at most, each time that the
+        TWAP's error changes its side. (2) He moves the TWAP as well, by those blocks' seconds. The window
+        dilutes it, and while only one half of the window is touched, it cannot have moved the TWAP by more
+        than 1.5 maxSpotTicks (`pool_twap.vy`). (3) A price held false against all arbitrage in both halves
+        of the window passes for the market, here as everywhere. Then the loss at the true price is bounded
+        by the capital times the error. (4) What the market does between two blocks is nobody's doing: the
+        trades that follow it are open to an operator as to anybody who trades with a pool, less its fee.
         So: deep pools only, a window of 30 minutes or more, maxSpotTicks as small as the market allows,
         and no more capital here than is in use.
         The reverse holds too: an honest opening in a market that has just moved books a loss of up to
         maxSpotTicks / 10000 of what is traded against it, since gains are never credited.
-        Pools must be of tokens that move exactly the stated amounts; a token that begins to tax transfers
-        makes openings revert ("M0"/"M1", the pool's own check) as soon as it is paid in.
+        Pools must be of tokens that move exactly the stated amounts. A token that begins to tax transfers
+        makes openings revert ("M0"/"M1", the pool's own check) as soon as it is paid in; what it keeps of
+        what a pool pays out is booked as lost, but could not be reserved before.
 
     Gifts. Anybody can add liquidity to our positions in a pool. Closing withdraws our own liquidity, so a
     gift can neither block nor falsify anything (its fees come to us as fees); `close` and `sweep` bring
@@ -73,7 +78,7 @@ exports: (
 
 
 interface IERC20:
-    def transfer(to: address, amount: uint256) -> bool: nonpayable
+    def balanceOf(account: address) -> uint256: view
 
 interface IWETH:
     def withdraw(amount: uint256): nonpayable
@@ -207,7 +212,9 @@ def mint(
     ledger: uint256 = loss_budget.load()
     loss_budget.check_may_open(ledger)
     assert not position_record.is_open(pool), "already open"
-    twap: int24 = self._checked_twap(
+    twap: int24 = 0
+    began: int24 = 0
+    twap, began = self._checked_ticks(
         pool, rules, tickLower, tickUpper, sqrtPriceMinX96, sqrtPriceMaxX96
     )
 
@@ -223,9 +230,20 @@ def mint(
     price: uint256 = tick_price.sqrt_price_x96(twap)
     minted_wei: uint256 = position_value.worth(amount0, amount1, price, weth_is_token0, True)
     assert minted_wei <= pool_rules.max_notional_wei(rules), "notional over limit"
+    lower: uint256 = tick_price.sqrt_price_x96(tickLower)
+    upper: uint256 = tick_price.sqrt_price_x96(tickUpper)
     bound_wei: uint256 = position_value.loss_bound(
-        minted_wei, convert(liquidity, uint256), tickLower, tickUpper, price, weth_is_token0
+        minted_wei, convert(liquidity, uint256), lower, upper, price, weth_is_token0
     )
+    if began != twap:
+        price = tick_price.sqrt_price_x96(began)
+        minted_wei = position_value.worth(amount0, amount1, price, weth_is_token0, True)
+        bound_wei = max(
+            bound_wei,
+            position_value.loss_bound(
+                minted_wei, convert(liquidity, uint256), lower, upper, price, weth_is_token0
+            ),
+        )
     bound_gwei: uint256 = (bound_wei + (WEI_PER_GWEI - 1)) // WEI_PER_GWEI
     loss_budget.store(loss_budget.opened(ledger, bound_gwei))
     position_record.store(
@@ -235,6 +253,7 @@ def mint(
             tickLower=tickLower,
             tickUpper=tickUpper,
             twapTick=twap,
+            beganTick=began,
             liquidity=liquidity,
             blockNumber=block.number,
             amount0=amount0,
@@ -254,16 +273,17 @@ def mint(
 
 @internal
 @view
-def _checked_twap(
+def _checked_ticks(
     pool: address,
     rules: uint256,
     tick_lower: int24,
     tick_upper: int24,
     sqrt_price_min: uint160,
     sqrt_price_max: uint160,
-) -> int24:
+) -> (int24, int24):
     """
-    @return The pool's TWAP tick; reverts unless the block's first price, spot and range are near it.
+    @return The pool's TWAP tick and the tick that the block began with; reverts unless that one, the spot
+        and the range are near the TWAP.
     """
     sqrt_price: uint160 = 0
     tick: int24 = 0
@@ -294,8 +314,8 @@ def _checked_twap(
     assert (
         convert(tick_lower, int256) >= twap - max_range and convert(tick_upper, int256) <= twap + max_range
     ), "range far from twap"
-    assert abs(twap) <= position_value.MAX_PRICE_TICK, "price out of reach"
-    return convert(twap, int24)
+    assert max(abs(twap), abs(began)) <= position_value.MAX_PRICE_TICK, "price out of reach"
+    return (convert(twap, int24), convert(began, int24))
 
 
 @external
@@ -361,22 +381,28 @@ def burn(
     principal0, principal1 = extcall IPool(pool).burn(position.tickLower, position.tickUpper, position.liquidity)
     collected0: uint256 = 0
     collected1: uint256 = 0
-    collected0, collected1 = self._collect(pool, position.tickLower, position.tickUpper)
-
     rules: uint256 = pool_rules.of(pool)
-    price: uint256 = tick_price.sqrt_price_x96(position.twapTick)
-    fees0: uint256 = collected0 - principal0
-    fees1: uint256 = collected1 - principal1
+    collected0, collected1 = self._collect(pool, rules, position.tickLower, position.tickUpper)
+
+    twap_price: uint256 = tick_price.sqrt_price_x96(position.twapTick)
+    began_price: uint256 = self._began_price(position, twap_price)
+    fees0: uint256 = collected0 - min(collected0, principal0)
+    fees1: uint256 = collected1 - min(collected1, principal1)
     tip_wei: uint256 = 0
     if same_block:
-        fees_wei: uint256 = position_value.worth(
-            fees0, fees1, price, pool_rules.weth_is_token0(rules), False
-        )
+        weth_is_token0: bool = pool_rules.weth_is_token0(rules)
+        fees_wei: uint256 = position_value.worth(fees0, fees1, twap_price, weth_is_token0, False)
         assert fees_wei >= minFeesWei, "fees below minimum"
         tip_wei = tipWei
         assert tip_wei <= fees_wei * pool_rules.max_tip_bps(rules) // BPS, "tip over share"
+        if tip_wei != 0 and began_price != twap_price:
+            # No principal leaves in it at the other price either.
+            fees_wei = position_value.worth(fees0, fees1, began_price, weth_is_token0, False)
+            assert tip_wei <= fees_wei, "tip over share"
 
-    loss_wei: uint256 = self._settle(pool, rules, position, price, collected0, collected1, tip_wei)
+    loss_wei: uint256 = self._settle(
+        pool, rules, position, twap_price, began_price, collected0, collected1, tip_wei
+    )
     if tip_wei != 0:
         extcall IWETH(weth).withdraw(tip_wei)
         paid: bool = raw_call(block.coinbase, b"", value=tip_wei, gas=TIP_GAS, revert_on_failure=False)
@@ -404,9 +430,10 @@ def close(pool: address):
     collected0: uint256 = 0
     collected1: uint256 = 0
     collected0, collected1 = self._withdraw_all(pool, position.tickLower, position.tickUpper)
-    price: uint256 = tick_price.sqrt_price_x96(position.twapTick)
+    twap_price: uint256 = tick_price.sqrt_price_x96(position.twapTick)
+    began_price: uint256 = self._began_price(position, twap_price)
     loss_wei: uint256 = self._settle(
-        pool, pool_rules.of(pool), position, price, collected0, collected1, 0
+        pool, pool_rules.of(pool), position, twap_price, began_price, collected0, collected1, 0
     )
     log Closed(pool=pool, by=msg.sender, collected0=collected0, collected1=collected1, lossWei=loss_wei)
 
@@ -443,18 +470,41 @@ def _withdraw_all(pool: address, tick_lower: int24, tick_upper: int24) -> (uint2
         extcall IPool(pool).burn(tick_lower, tick_upper, liquidity)
     collected0: uint256 = 0
     collected1: uint256 = 0
-    collected0, collected1 = self._collect(pool, tick_lower, tick_upper)
+    collected0, collected1 = self._collect(pool, pool_rules.of(pool), tick_lower, tick_upper)
     return collected0, collected1
 
 
 @internal
-def _collect(pool: address, tick_lower: int24, tick_upper: int24) -> (uint256, uint256):
-    amount0: uint128 = 0
-    amount1: uint128 = 0
-    amount0, amount1 = extcall IPool(pool).collect(
+def _collect(pool: address, rules: uint256, tick_lower: int24, tick_upper: int24) -> (uint256, uint256):
+    """
+    @return What came, which is what the pool paid unless the other token kept some of it.
+    """
+    weth_is_token0: bool = pool_rules.weth_is_token0(rules)
+    token: address = staticcall IPool(pool).token1() if weth_is_token0 else staticcall IPool(pool).token0()
+    before: uint256 = staticcall IERC20(token).balanceOf(self)
+    paid0: uint128 = 0
+    paid1: uint128 = 0
+    paid0, paid1 = extcall IPool(pool).collect(
         self, tick_lower, tick_upper, max_value(uint128), max_value(uint128)
     )
-    return convert(amount0, uint256), convert(amount1, uint256)
+    came0: uint256 = convert(paid0, uint256)
+    came1: uint256 = convert(paid1, uint256)
+    now: uint256 = staticcall IERC20(token).balanceOf(self)
+    came: uint256 = now - min(before, now)
+    if weth_is_token0:
+        return came0, min(came1, came)
+    return min(came0, came), came1
+
+
+@internal
+@pure
+def _began_price(position: position_record.Position, twap_price: uint256) -> uint256:
+    """
+    @return The sqrt price of the tick that the block of the mint began with.
+    """
+    if position.beganTick == position.twapTick:
+        return twap_price
+    return tick_price.sqrt_price_x96(position.beganTick)
 
 
 @internal
@@ -462,22 +512,27 @@ def _settle(
     pool: address,
     rules: uint256,
     position: position_record.Position,
-    price: uint256,
+    twap_price: uint256,
+    began_price: uint256,
     collected0: uint256,
     collected1: uint256,
     tip_wei: uint256,
 ) -> uint256:
     """
     @notice Mark the position closed and replace its reserve by what was really lost.
-    @return The loss in WETH wei at the TWAP of the mint, the tip included; 0 for a gain.
+    @return The loss in WETH wei at the worse of the two prices, the tip included; 0 for a gain.
     """
     weth_is_token0: bool = pool_rules.weth_is_token0(rules)
-    minted_wei: uint256 = position_value.worth(
-        position.amount0, position.amount1, price, weth_is_token0, True
+    loss_wei: uint256 = position_value.loss(
+        position.amount0, position.amount1, tip_wei, collected0, collected1, twap_price, weth_is_token0
     )
-    given_wei: uint256 = minted_wei + tip_wei
-    returned_wei: uint256 = position_value.worth(collected0, collected1, price, weth_is_token0, False)
-    loss_wei: uint256 = given_wei - min(given_wei, returned_wei)
+    if began_price != twap_price:
+        loss_wei = max(
+            loss_wei,
+            position_value.loss(
+                position.amount0, position.amount1, tip_wei, collected0, collected1, began_price, weth_is_token0
+            ),
+        )
     position_record.store_closed(pool)
     before: uint256 = loss_budget.load()
     after: uint256 = loss_budget.closed(before, position.boundGwei, loss_wei)

@@ -5,10 +5,10 @@
     before it, so over any 24 hours whatever it counts at least what was lost in them. What open positions
     may still lose is `reserved`. Opening is allowed while spent + reserved + its own bound <= budget.
 
-    A loss is never more than what was reserved for it, reserved amounts stay counted until their position
-    closes, and gains are never credited: so the losses booked in any 24 hours, plus what is at stake, never
-    exceed the budget as it stood at the latest opening. Lowering the budget stops openings; it cannot undo
-    what is already at stake.
+    A loss is never more than what was reserved for it (unless a token keeps some of what a pool pays out:
+    that is booked as well), reserved amounts stay counted until their position closes, and gains are never
+    credited: so the losses booked in any 24 hours, plus what is at stake, never exceed the budget as it
+    stood at the latest opening. Lowering the budget stops openings; it cannot undo what is already at stake.
 
 @dev What the common path touches is one slot, the ledger, in gwei (losses and reserves rounded up, the
     budget down):

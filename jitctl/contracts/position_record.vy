@@ -5,7 +5,7 @@
     writing over them next time costs a quarter of filling empty ones.
 
         where    bits   0..127 liquidity      128..151 tickLower    152..175 tickUpper
-                      176..199 twapTick       200..239 block        240 open
+                      176..199 twapTick       200..223 beganTick    224..254 block    255 open
         amounts  bits   0..103 amount0        104..207 amount1      208..255 boundGwei
 """
 
@@ -13,8 +13,10 @@ struct Position:
     open: bool
     tickLower: int24
     tickUpper: int24
-    # The pool's mean tick at mint, at which the position is valued from then on.
+    # The pool's mean tick and the tick that the block of the mint began with: the position is valued at
+    # both from then on.
     twapTick: int24
+    beganTick: int24
     liquidity: uint128
     blockNumber: uint256
     amount0: uint256
@@ -26,14 +28,15 @@ struct Position:
 LOWER_AT: constant(uint256) = 128
 UPPER_AT: constant(uint256) = 152
 TWAP_AT: constant(uint256) = 176
-BLOCK_AT: constant(uint256) = 200
-OPEN: constant(uint256) = 1 << 240
+BEGAN_AT: constant(uint256) = 200
+BLOCK_AT: constant(uint256) = 224
+OPEN: constant(uint256) = 1 << 255
 AMOUNT1_AT: constant(uint256) = 104
 BOUND_AT: constant(uint256) = 208
 
 LIQUIDITY_MASK: constant(uint256) = 2 ** 128 - 1
 TICK_MASK: constant(uint256) = 2 ** 24 - 1
-BLOCK_MASK: constant(uint256) = 2 ** 40 - 1
+BLOCK_MASK: constant(uint256) = 2 ** 31 - 1
 AMOUNT_MASK: constant(uint256) = 2 ** 104 - 1
 BOUND_MASK: constant(uint256) = 2 ** 48 - 1
 
@@ -59,6 +62,7 @@ def store(pool: address, position: Position):
         | (self.tick_bits(position.tickLower) << LOWER_AT)
         | (self.tick_bits(position.tickUpper) << UPPER_AT)
         | (self.tick_bits(position.twapTick) << TWAP_AT)
+        | (self.tick_bits(position.beganTick) << BEGAN_AT)
         | (position.blockNumber << BLOCK_AT)
         | OPEN
     )
@@ -85,6 +89,7 @@ def load(pool: address) -> Position:
         tickLower=self._tick(where >> LOWER_AT),
         tickUpper=self._tick(where >> UPPER_AT),
         twapTick=self._tick(where >> TWAP_AT),
+        beganTick=self._tick(where >> BEGAN_AT),
         liquidity=convert(where & LIQUIDITY_MASK, uint128),
         blockNumber=(where >> BLOCK_AT) & BLOCK_MASK,
         amount0=amounts & AMOUNT_MASK,

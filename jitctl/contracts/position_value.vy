@@ -1,9 +1,8 @@
 # pragma version 0.4.3
 """
 @title What a position is worth in WETH
-@notice Two questions, both at one fixed price P (the pool's time-weighted tick, as its sqrt price S):
-    what are these amounts worth, and what is the least that a position can be worth wherever the pool's
-    price goes?
+@notice Two questions, both at one fixed price P (that of a tick, as its sqrt price S): what are these
+    amounts worth, and what is the least that a position can be worth wherever the pool's price goes?
 
     The second has an exact answer. While the pool's price p moves inside a range, the position trades at
     p: it gives dx of token0 for p * dx of token1, so at P its worth changes by (P - p) dx. Below P it buys
@@ -22,8 +21,6 @@
     amounts below 2 ** 112: no product here reaches 2 ** 256. Amounts above (only possible for gifts)
     count as 2 ** 112 - 1, so that valuing can never stop a position from closing.
 """
-
-import tick_price
 
 MAX_PRICE_TICK: constant(int256) = 332_000
 MAX_AMOUNT: constant(uint256) = 2 ** 112 - 1
@@ -53,13 +50,12 @@ def worth(
 @internal
 @pure
 def least(
-    liquidity: uint256, tick_lower: int24, tick_upper: int24, sqrt_price_x96: uint256, weth_is_token0: bool
+    liquidity: uint256, lower: uint256, upper: uint256, sqrt_price_x96: uint256, weth_is_token0: bool
 ) -> uint256:
     """
+    @param lower The sqrt price at which the range begins; `upper` where it ends.
     @return The least WETH wei, at the price, that the position's principal can come to at any pool price.
     """
-    lower: uint256 = tick_price.sqrt_price_x96(tick_lower)
-    upper: uint256 = tick_price.sqrt_price_x96(tick_upper)
     at: uint256 = min(max(sqrt_price_x96, lower), upper)
     amount0: uint256 = ((liquidity * (upper - at) // at) << 96) // upper
     amount1: uint256 = (liquidity * (at - lower)) >> 96
@@ -71,8 +67,8 @@ def least(
 def loss_bound(
     minted_wei: uint256,
     liquidity: uint256,
-    tick_lower: int24,
-    tick_upper: int24,
+    lower: uint256,
+    upper: uint256,
     sqrt_price_x96: uint256,
     weth_is_token0: bool,
 ) -> uint256:
@@ -81,5 +77,24 @@ def loss_bound(
     """
     slack0: uint256 = 0 if weth_is_token0 else 3
     slack: uint256 = self.worth(slack0, 3 - slack0, sqrt_price_x96, weth_is_token0, True) + 8
-    least_wei: uint256 = self.least(liquidity, tick_lower, tick_upper, sqrt_price_x96, weth_is_token0)
+    least_wei: uint256 = self.least(liquidity, lower, upper, sqrt_price_x96, weth_is_token0)
     return minted_wei + slack - min(least_wei, minted_wei)
+
+
+@internal
+@pure
+def loss(
+    given0: uint256,
+    given1: uint256,
+    given_wei: uint256,
+    returned0: uint256,
+    returned1: uint256,
+    sqrt_price_x96: uint256,
+    weth_is_token0: bool,
+) -> uint256:
+    """
+    @param given_wei WETH that went another way (a tip).
+    @return WETH wei, at the price, by which what was returned falls short of what was given; 0 for a gain.
+    """
+    given: uint256 = self.worth(given0, given1, sqrt_price_x96, weth_is_token0, True) + given_wei
+    return given - min(given, self.worth(returned0, returned1, sqrt_price_x96, weth_is_token0, False))

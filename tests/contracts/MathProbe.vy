@@ -23,4 +23,11 @@ def worth(amount0: uint256, amount1: uint256, price: uint256, weth_is_token0: bo
 def bound(
     minted: uint256, liquidity: uint256, lower: int24, upper: int24, price: uint256, weth_is_token0: bool
 ) -> uint256:
-    return position_value.loss_bound(minted, liquidity, lower, upper, price, weth_is_token0)
+    return position_value.loss_bound(
+        minted,
+        liquidity,
+        tick_price.sqrt_price_x96(lower),
+        tick_price.sqrt_price_x96(upper),
+        price,
+        weth_is_token0,
+    )

@@ -129,6 +129,58 @@ def test_a_token_that_takes_a_fee_reverts_by_the_pools_own_name(world: World, we
     assert not pool.position()[0] and world.reserved == 0
 
 
+class TestTokenThatTaxesOneWay:
+    """It is paid in untaxed, so a mint goes well; what the pool pays out arrives short."""
+
+    @pytest.fixture(params=[False, True], ids=["weth_is_token1", "weth_is_token0"])
+    def scene(self, request: pytest.FixtureRequest, world: World) -> ExecutorPool:
+        token = world.deploy(compiled("TaxToken"))
+        while (world.weth < token) != request.param:
+            token = world.deploy(compiled("TaxToken"))
+        return world.new_pool(token=token, weth_is_token0=request.param)
+
+    def tax(self, pool: ExecutorPool, bps: int) -> None:
+        pool.world.send(OWNER, pool.token, "tax(address,uint256)", pool.address, bps)
+
+    @pytest.mark.parametrize("how", ["burn", "burn_later", "close"])
+    def test_what_did_not_arrive_is_a_loss_and_no_fee(self, scene: ExecutorPool, how: str) -> None:
+        world = scene.world
+        before = sum(scene.balances())
+        minted = scene.mint(-10, 10, 10**23)
+        token_side = 1 if scene.weth_is_token0 else 0
+        scene.swap(token_side == 0, 10 * ETH)
+        self.tax(scene, 100)
+        if how == "burn_later":
+            world.next_block()
+        if how == "burn":
+            with pytest.raises(Reverted, match="tip over share"):
+                scene.burn(tip=1)
+        closed = scene.close(sender=GUARDIAN) if how == "close" else scene.burn()
+        lost = before - sum(scene.balances())
+        assert lost > minted[f"amount{token_side}"] // 101
+        assert lost <= closed["lossWei"] <= lost + 4
+        assert closed["lossWei"] <= world.spent
+        assert closed["collected0"] + closed["collected1"] == sum(minted[f"amount{n}"] for n in (0, 1)) - lost
+
+    def test_the_budget_ends_it(self, scene: ExecutorPool) -> None:
+        world = scene.world
+        self.tax(scene, 10)
+        before, taxed = sum(scene.balances()), []
+        for _ in range(500):
+            held = sum(scene.balances())
+            try:
+                scene.mint(-10, 10, 10**23)
+            except Reverted as refused:
+                assert str(refused) in ("loss budget", "halted")
+                break
+            scene.burn()
+            taxed.append(held - sum(scene.balances()))
+            world.next_block()
+        assert 5 < len(taxed) < 500
+        budget = world.view("budget()", "uint256")
+        assert budget * 0.9 < before - sum(scene.balances()) < budget + taxed[0]
+
+
 def test_a_blocked_executor_is_a_named_outcome_and_closes_when_it_is_released(pool: ExecutorPool) -> None:
     world = pool.world
 

@@ -1,7 +1,8 @@
 """A thief with the operator key, more capital than the pool, and a friendly builder; and the books he spoils.
 
 The books are kept from token balances, apart from the contract's own: for every position, what left the
-executor and what came back (the tip has left), valued at the TWAP tick that stood when it was opened.
+executor and what came back (the tip has left), valued at the TWAP tick that stood when it was opened and at
+the tick that its block began with, whichever is worse.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ Flow = tuple[int, int]
 class Opened:
     flow: Flow
     twap_tick: int
+    began_tick: int
     market_tick: int
 
 
@@ -32,11 +34,9 @@ class Opened:
 class Closed:
     second: int
     loss: Fraction
-    """In WETH wei at the TWAP of the opening; negative for a gain."""
+    """In WETH wei at the worse of the two prices of the opening; negative for a gain."""
     market_loss: Fraction
     """The same at the market's price at the opening."""
-    turned_over: Fraction
-    """How much of the other token changed hands for good, in WETH wei at the TWAP."""
 
 
 @dataclass
@@ -46,10 +46,15 @@ class Books:
 
     def lost_in_24h(self) -> Fraction:
         """Losses booked in the last 24 hours before the latest closing; gains do not count."""
+        return sum((max(row.loss, Fraction(0)) for row in self._recent()), Fraction(0))
+
+    def lost_in_24h_at_market(self) -> Fraction:
+        """The same at the market's prices."""
+        return sum((max(row.market_loss, Fraction(0)) for row in self._recent()), Fraction(0))
+
+    def _recent(self) -> list[Closed]:
         last_s = self.closed[-1].second if self.closed else 0
-        return sum(
-            (max(row.loss, Fraction(0)) for row in self.closed if row.second > last_s - DAY_S), Fraction(0)
-        )
+        return [row for row in self.closed if row.second > last_s - DAY_S]
 
 
 class Thief:
@@ -73,8 +78,10 @@ class Thief:
         self.probe = self.world.deploy(compiled("TwapProbe"))
         self.pools = [self.world.new_pool(weth_is_token0=side, rules=rules) for side in pools]
         self.market_tick = 0
+        self.began = {pool.address: pool.tick for pool in self.pools}
         self.books = Books()
         self.most_lost = Fraction(0)
+        self.most_lost_at_market = Fraction(0)
         self.refusals: dict[str, int] = {}
 
     # The books
@@ -103,7 +110,9 @@ class Thief:
         except Reverted as refused:
             self.refusals[str(refused)] = self.refusals.get(str(refused), 0) + 1
             return False
-        self.books.open[pool.address] = Opened(flow, self.twap_tick(pool), self.market_tick)
+        self.books.open[pool.address] = Opened(
+            flow, self.twap_tick(pool), self.began[pool.address], self.market_tick
+        )
         return True
 
     def mint_most(self, pool: ExecutorPool, lower: int, upper: int) -> bool:
@@ -121,17 +130,19 @@ class Thief:
         flow = self.flow_of(pool, lambda: said.update(act()))
         opened = self.books.open.pop(pool.address)
         weth, token = opened.flow[0] + flow[0], opened.flow[1] + flow[1]
-        price, market = (self._price(pool, tick) for tick in (opened.twap_tick, opened.market_tick))
-        row = Closed(
-            self.world.timestamp_s,
-            -(weth + token * price),
-            -(weth + token * market),
-            abs(token * price),
-        )
-        self.books.closed.append(row)
-        assert row.loss <= said["lossWei"] <= max(row.loss, 0) + 4 * (1 + price), "the contract's own figure"
+        ticks = (opened.twap_tick, opened.began_tick, opened.market_tick)
+        prices = [self._price(pool, tick) for tick in ticks]
+        at_twap, at_began, at_market = (-(weth + token * price) for price in prices)
+        loss = max(at_twap, at_began)
+        self.books.closed.append(Closed(self.world.timestamp_s, loss, at_market))
+        assert loss <= said["lossWei"] <= max(loss, 0) + 4 * (1 + max(prices)), "the contract's own figure"
         self.most_lost = max(self.most_lost, self.books.lost_in_24h())
+        self.most_lost_at_market = max(self.most_lost_at_market, self.books.lost_in_24h_at_market())
         assert self.most_lost <= self.budget_wei, "the promise"
+        if self.market:
+            assert self.most_lost_at_market <= self.budget_wei, (
+                "the promise, where blocks begin at the market"
+            )
 
     def _price(self, pool: ExecutorPool, tick: int) -> Fraction:
         """WETH wei for one base unit of the other token."""
@@ -139,6 +150,11 @@ class Thief:
         return 1 / price if pool.weth_is_token0 else price
 
     # What he does
+
+    def begin_block(self, seconds: int = 12) -> None:
+        """Go on to the next block, and note with which ticks it begins."""
+        self.world.next_block(seconds=seconds)
+        self.began = {pool.address: pool.tick for pool in self.pools}
 
     def run(self, blocks: int) -> None:
         for _ in range(blocks):
@@ -235,4 +251,4 @@ class Thief:
             for pool in self.pools:
                 pool.move_to(self.market_tick)
         hours = self.rng.choice([1, 3, 13, 20, 24, 30]) if self.rng.random() < 0.04 else 0
-        self.world.next_block(seconds=hours * 3_600 if hours else 12)
+        self.begin_block(hours * 3_600 if hours else 12)
