@@ -32,6 +32,10 @@ from jitctl.strategy.walk import Position, Visit, Walk
 
 _MODEL_TOLERANCE = 1e-6
 """Where model and simulator differ by more, rounding matters and the size is refined on the simulator."""
+_COARSE = 1e-5
+"""Where they differ by more, so much that neighbouring sizes are worth noticeably different amounts."""
+_SWEEP = 10
+_SWEEP_STEP = 0.002
 _ZERO_ADD_CANDIDATES = 2
 _CUTS = (1 << 256, 1_000_000, 1_000)
 """Mints are rounded up, so a size at a bound can be over it: try it whole, then less 1/cut of it."""
@@ -130,7 +134,11 @@ class PoolCase:
             # Swaps one way, one after the other, are one longer flow.
             amount = sum(visit.amount_specified for visit in alike)
             main = alike[0]
-        return Flow(main.before, main.zero_for_one, amount, main.sqrt_price_limit_x96)
+            return Flow(main.before, main.zero_for_one, amount, main.sqrt_price_limit_x96)
+        # Where it really ends: a remainder of floats must not carry the flow across a gap without liquidity.
+        end = main.result.sqrt_price_x96
+        limit = main.sqrt_price_limit_x96 if end == main.before.sqrt_price_x96 else end
+        return Flow(main.before, main.zero_for_one, amount, limit)
 
     def _in_out(self, of_token0: float, of_token1: float) -> tuple[float, float]:
         return (of_token0, of_token1) if self.main.zero_for_one else (of_token1, of_token0)
@@ -150,7 +158,10 @@ class PoolCase:
         exact.sort(key=lambda pair: pair[0].surplus_wei, reverse=True)
         best, model = exact[0]
         expected = model.value_in * price_in
-        if abs(best.value_wei - expected) > _MODEL_TOLERANCE * expected:
+        off = abs(best.value_wei - expected)
+        if off > _COARSE * expected:
+            best = self._swept(best, model, mark)
+        if off > _MODEL_TOLERANCE * expected:
             exact[0] = (self._refined(best, model, mark), model)
         return [simulated for simulated, _ in exact]
 
@@ -170,7 +181,7 @@ class PoolCase:
             outcome = self._outcome(position) if position.liquidity > 0 else None
             if outcome is None:
                 return None
-            if self.bounds.allows(lower, upper, outcome):
+            if self.bounds.allows(lower, upper, position.liquidity, outcome):
                 value = value_wei(outcome, mark)
                 units = gas_units(self.params, one.new_ticks)
                 gas = units * self.base_fee_wei
@@ -193,6 +204,16 @@ class PoolCase:
             )
         except PoolReverts:
             return None
+
+    def _swept(self, best: Simulated, one: Sized, mark: Valuer) -> Simulated:
+        """Try sizes all around the model's: where single base units count, the best is a lucky rounding."""
+        start = best.position.liquidity
+        for step in range(1, _SWEEP + 1):
+            for sign in (-1, 1):
+                other = self._simulate(one, int(start * (1.0 + sign * step * _SWEEP_STEP)), mark)
+                if other is not None and other.surplus_wei > best.surplus_wei:
+                    best = other
+        return best
 
     def _refined(self, best: Simulated, one: Sized, mark: Valuer) -> Simulated:
         """Climb on the exact simulator from the model's size, with steps that shrink when they fail."""
@@ -235,8 +256,9 @@ class PoolCase:
                 break
         if not plans:
             return self._skip(reason, detail)
-        best = max(plans, key=lambda plan: plan.net_wei)
-        others = [plan for plan in plans if plan is not best]
+        # The first has the largest surplus. Another's net may be larger only because its fees cap its tip
+        # below the share that the operator wants bid.
+        best, *others = plans
         others.sort(key=lambda plan: (plan.adds_ticks > 0, -plan.net_wei))
         return [best, *others]
 
