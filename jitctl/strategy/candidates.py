@@ -9,16 +9,22 @@ the boundary between passing and ending, which bisection finds.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from math import inf
 
 from jitctl.strategy.sizing import Sized, Sizer
 
-_SCAN_ALL_LINES = 40
+_SCAN_ALL_LINES = 130
 _SAMPLES = 16
-_NEAREST_INITIALISED = 6
-"""How many spacings away an initialised tick may lie to be tried in place of a fresh one."""
+_INITIALISED_EACH_WAY = 12
+"""How many initialised ticks on either side of the best range are tried as lower ends."""
 _HOPELESS = 0.2
 """A lower end whose gain without any cap is below this part of the best found is not looked into."""
+_ANY_LINE = 1 << 24
+"""Further than any tick."""
+_NEGLIGIBLE = 2e-4
+"""A part of the best found that is not worth a search."""
 
 
 def find_candidates(sizer: Sizer) -> list[Sized]:
@@ -31,14 +37,15 @@ def find_candidates(sizer: Sizer) -> list[Sized]:
 
 
 class _Search:
-    __slots__ = ("best", "first", "found", "last", "loss_bound", "sizer")
+    __slots__ = ("best", "first", "found", "furthest", "last", "loss_bound", "lowest", "sizer")
 
     def __init__(self, sizer: Sizer) -> None:
         self.sizer = sizer
         self.found: dict[tuple[int, int], Sized] = {}
         self.best = 0.0
-        self.loss_bound = any(cap.max_loss_wei != inf for cap in sizer.caps.values)
-        self.first, self.last = self._lines_allowed()
+        self.loss_bound = bool(sizer.caps.losses)
+        self.lowest, self.furthest = self._lines_allowed()
+        self.first, self.last = max(0, self.lowest), min(sizer.flow.cells(), self.furthest)
 
     def run(self) -> list[Sized]:
         worth = self.sizer.worth
@@ -50,66 +57,69 @@ class _Search:
         else:
             self._sample()
         ranked = sorted(self.found.items(), key=lambda item: worth(item[1]), reverse=True)
-        for (line, upper), _ in ranked[:2]:
-            self._try_initialised(line, upper)
+        if ranked:
+            for (line, upper), _ in ranked[:2]:
+                self._try_nearest_initialised(line, upper)
+            dearest = max(sized.value_in for sized in self.found.values())
+            if dearest - self.best > _NEGLIGIBLE * dearest:
+                self._try_initialised([line for (line, _), _ in ranked[:2]])
         return sorted(self.found.values(), key=worth, reverse=True)
 
     def _lines_allowed(self) -> tuple[int, int]:
-        """Return the first and the last grid line that a range may use: on the way, and near the TWAP."""
+        """Return the first and the last grid line that the distance from the TWAP allows."""
         flow, caps = self.sizer.flow, self.sizer.caps
-        first, last = 0, flow.cells()
         if caps.max_range_ticks is None or caps.twap_tick is None:
-            return first, last
+            return -_ANY_LINE, _ANY_LINE
         step = abs(flow.grid_step)
         offset = (flow.grid_base - caps.twap_tick) * (1 if flow.grid_step > 0 else -1)
-        return max(first, -((caps.max_range_ticks + offset) // step)), min(
-            last, (caps.max_range_ticks - offset) // step
-        )
+        return -((caps.max_range_ticks + offset) // step), (caps.max_range_ticks - offset) // step
 
-    def _try_from(self, line: int) -> float:
-        """Try the upper ends that can be best for the lower end `line`; returns the best worth among them."""
+    def _try_from(self, line: int, uppers: Sequence[int] | None = None) -> float:
+        """Try the upper ends that can be best for the lower end `line`; returns the best worth among them.
+
+        `uppers` are the ends to choose from, ascending; all grid lines on the way if None.
+        """
         sizer = self.sizer
         entry = sizer.entry(line)
         end = sizer.flow.end
-        upper = line + 1
-        if sizer.at(upper) <= entry:
-            upper += 1
-        if entry >= end or upper > self.last:
+        if uppers is None:
+            ahead = max(line, 0) + 1
+            uppers = range(ahead if sizer.at(ahead) > entry else ahead + 1, self.last + 1)
+        if entry >= end or not uppers:
             return -inf
-        s_best, gain = sizer.best_end(entry, min(end, sizer.at(self.last)))
+        s_best, gain = sizer.best_end(entry, min(end, sizer.at(uppers[-1])))
         if gain <= 0.0 or gain < self.best * _HOPELESS:
             return -inf
-        narrowest = upper
-        upper = self._line_at_or_beyond(s_best, narrowest)
+        upper = self._first_at_or_beyond(s_best, uppers)
         worth = self._add(line, upper, sizer.size_for_end(line, upper, s_best))
         if sizer.liquidity_for_end(entry, s_best) <= sizer.max_liquidity(line, upper):
             return worth
-        low, high = narrowest - 1, self.last
+        low, high = -1, len(uppers) - 1
         while high - low > 1:
             middle = (low + high) // 2
-            if self._passes(line, middle, entry):
+            if self._passes(line, uppers[middle], entry):
                 low = middle
             else:
                 high = middle
-        if low >= narrowest:
-            most = sizer.max_liquidity(line, low)
-            worth = max(worth, self._add(line, low, sizer.sized(line, low, most)))
-        if high != upper:
-            worth = max(worth, self._add(line, high, sizer.size(line, high)))
-        if self.loss_bound and narrowest not in (low, high):
-            # A bound on the loss allows more value the nearer the range is to the TWAP.
-            worth = max(worth, self._add(line, narrowest, sizer.size(line, narrowest)))
+        if low >= 0:
+            most = sizer.max_liquidity(line, uppers[low])
+            worth = max(worth, self._add(line, uppers[low], sizer.sized(line, uppers[low], most)))
+        if uppers[high] != upper:
+            worth = max(worth, self._add(line, uppers[high], sizer.size(line, uppers[high])))
+        if self.loss_bound and 0 not in (low, high):
+            # A bound on the loss allows more the less of the range lies between the price and the TWAP.
+            worth = max(worth, self._add(line, uppers[0], sizer.size(line, uppers[0])))
         return worth
 
-    def _line_at_or_beyond(self, s: float, narrowest: int) -> int:
-        low, high = narrowest - 1, self.last
+    def _first_at_or_beyond(self, s: float, uppers: Sequence[int]) -> int:
+        low, high = -1, len(uppers) - 1
         while high - low > 1:
             middle = (low + high) // 2
-            if self.sizer.at(middle) >= s:
+            if self.sizer.at(uppers[middle]) >= s:
                 high = middle
             else:
                 low = middle
-        return high
+        return uppers[high]
 
     def _passes(self, line: int, upper: int, entry: float) -> bool:
         """Return whether the swap goes through the whole range even with all the liquidity we may place."""
@@ -144,25 +154,43 @@ class _Search:
                 look(line - stride)
                 look(line + stride)
 
-    def _try_initialised(self, line: int, upper: int) -> None:
-        flow, sizer = self.sizer.flow, self.sizer
-        ticks = flow.pool.ticks
-        bounded = sizer.caps.max_range_ticks is not None
-        lowers, uppers = [line], [upper]
-        for steps in range(1, _NEAREST_INITIALISED + 1):
-            if (
-                len(lowers) == 1
-                and flow.grid_tick(line - steps) in ticks
-                and not (bounded and line - steps < self.first)
-            ):
-                lowers.append(line - steps)
-            if (
-                len(uppers) == 1
-                and flow.grid_tick(upper + steps) in ticks
-                and not (bounded and upper + steps > self.last)
-            ):
-                uppers.append(upper + steps)
-        for low in lowers:
-            for high in uppers:
+    def _try_nearest_initialised(self, line: int, upper: int) -> None:
+        """Try a range's ends moved out to ticks that exist."""
+        behind = self._initialised_lines(line, backward=True, count=1)
+        ahead = self._initialised_lines(upper, backward=False, count=1)
+        for low in {line, *behind}:
+            for high in {upper, *ahead}:
                 if (low, high) not in self.found:
-                    self._add(low, high, sizer.size(low, high))
+                    self._add(low, high, self.sizer.size(low, high))
+
+    def _try_initialised(self, lines: list[int]) -> None:
+        """Try ranges of which one or both ends exist, around the best lower ends and behind the price."""
+        existing = sorted(
+            {
+                *self._initialised_lines(lines[0], backward=True, count=_INITIALISED_EACH_WAY),
+                *self._initialised_lines(lines[0] + 1, backward=False, count=_INITIALISED_EACH_WAY),
+                *self._initialised_lines(0, backward=True, count=1),
+                *self._initialised_lines(self.last, backward=False, count=1),
+            }
+        )
+        for line in {*existing, *lines}:
+            uppers = existing[bisect_right(existing, max(line, 0)) :]
+            if uppers and self.sizer.at(uppers[0]) <= self.sizer.entry(line):
+                uppers = uppers[1:]
+            self._try_from(line, uppers)
+            if line < self.first:
+                self._try_from(line)
+
+    def _initialised_lines(self, line: int, *, backward: bool, count: int) -> list[int]:
+        """Return up to `count` allowed lines on initialised ticks, from `line` on (which may be one)."""
+        flow = self.sizer.flow
+        ordered = flow.pool.ticks.ordered
+        tick = flow.grid_base + line * flow.grid_step
+        if (flow.grid_step < 0) != backward:
+            at = bisect_right(ordered, tick)
+            ticks = ordered[max(at - count, 0) : at]
+        else:
+            at = bisect_left(ordered, tick)
+            ticks = ordered[at : at + count]
+        lines = [(found - flow.grid_base) // flow.grid_step for found in ticks]
+        return [found for found in lines if self.lowest <= found <= self.furthest]

@@ -1,31 +1,34 @@
 """How much one mint may take: what we hold, what the operator allows, what the executor contract enforces.
 
-The contract values a mint at the pool's TWAP, bounds its notional, the distance of spot and range from the
-TWAP, and reserves the worst loss: every unit is traded inside the range, at a price within 1.0001^d of the
-TWAP for the further end's distance of d ticks, so the loss is at most d / 10,000 of the value.
+The contract values a mint at the pool's TWAP, bounds its notional and the distance of spot and range from the
+TWAP, and reserves the worst loss: the worth of what is minted less the least that the position can be worth
+at the TWAP, which it is when the pool's price stands there, or at the edge of the range next to it.
 """
 
 from __future__ import annotations
 
-from math import inf
-
 from jitctl.amm.jit import JitOutcome
+from jitctl.amm.liquidity_math import amounts_for_liquidity
 from jitctl.amm.pool import Pool
+from jitctl.amm.tick_math import MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick
 from jitctl.domain.plan import Capital
 from jitctl.domain.values import PoolSpec
 from jitctl.strategy.limits import PoolLimits, StrategyParams
-from jitctl.strategy.profit import pool_valuer, twap_valuer
-from jitctl.strategy.sizing import Caps, ValueCap
+from jitctl.strategy.profit import Valuer, pool_valuer, twap_valuer
+from jitctl.strategy.sizing import Caps, LossCap, ValueCap
 
 _NO_LIMITS = PoolLimits()
+_WEI_PER_GWEI = 10**9
+_TWAP_STEP_TICKS = 1
+"""How far the TWAP may move until our block: it moves by a block's part of its window."""
 
 
 class MintBounds:
     """One pool's bounds for one decision. Where no TWAP tick is known the pool's own price stands in."""
 
     __slots__ = (
-        "cap0", "cap1", "contract_mark", "limits", "max_loss_wei", "max_notional_wei", "max_value_wei",
-        "pool", "spot", "twap_tick",
+        "cap0", "cap1", "contract_mark", "limits", "loss_marks", "max_loss_wei", "max_notional_wei",
+        "max_value_wei", "pool", "spot", "twap_tick",
     )  # fmt: skip
 
     def __init__(
@@ -51,6 +54,11 @@ class MintBounds:
         notional, loss = self.limits.max_notional_wei, loss_budget_left_wei
         self.max_notional_wei = None if notional is None else notional * kept // 10_000
         self.max_loss_wei = None if loss is None else loss * kept // 10_000
+        step = _TWAP_STEP_TICKS if params.contract_margin_bps else 0
+        self.loss_marks = [
+            (price, pool_valuer(spec, price), _slack_wei(spec, price))
+            for price in map(get_sqrt_ratio_at_tick, _nearest_ticks(self.twap_tick, step))
+        ]
 
     def refusal(self) -> str:
         """Return why the contract would take no mint at all here, "" if it might."""
@@ -62,36 +70,50 @@ class MintBounds:
 
     def caps(self, zero_for_one: bool) -> Caps:
         """Return the bounds in the terms of a swap's input and output token."""
-        spot, contract = self.spot, self.contract_mark
-        pairs = [
-            (float(self.cap0), float(self.cap1)),
-            (float(spot.price0), float(spot.price1)),
-            (float(contract.price0), float(contract.price1)),
-        ]
-        (amount_in, amount_out), spot_in_out, contract_in_out = (
-            pair if zero_for_one else (pair[1], pair[0]) for pair in pairs
-        )
-        values = [ValueCap(*spot_in_out, float(self.max_value_wei))]
-        notional, loss = self.max_notional_wei, self.max_loss_wei
-        if notional is not None or loss is not None:
-            values.append(
-                ValueCap(
-                    *contract_in_out,
-                    inf if notional is None else float(notional),
-                    inf if loss is None else float(loss),
-                )
-            )
-        return Caps(amount_in, amount_out, tuple(values), self.twap_tick, self.limits.max_range_ticks)
 
-    def allows(self, tick_lower: int, tick_upper: int, outcome: JitOutcome) -> bool:
+        def in_out(of_token0: float, of_token1: float) -> tuple[float, float]:
+            return (of_token0, of_token1) if zero_for_one else (of_token1, of_token0)
+
+        def prices(mark: Valuer) -> tuple[float, float]:
+            return in_out(float(mark.price0), float(mark.price1))
+
+        values = [ValueCap(*prices(self.spot), float(self.max_value_wei))]
+        if self.max_notional_wei is not None:
+            values.append(ValueCap(*prices(self.contract_mark), float(self.max_notional_wei)))
+        losses: tuple[LossCap, ...] = ()
+        if self.max_loss_wei is not None:
+            losses = tuple(
+                # Two more units, since minted amounts are rounded up and those that remain down.
+                LossCap(prices(mark)[0], price, max(float(self.max_loss_wei - slack - mark.wei(2, 2)), 0.0))
+                for price, mark, slack in self.loss_marks
+            )
+        amount_in, amount_out = in_out(float(self.cap0), float(self.cap1))
+        return Caps(amount_in, amount_out, tuple(values), self.twap_tick, self.limits.max_range_ticks, losses)
+
+    def allows(self, tick_lower: int, tick_upper: int, liquidity: int, outcome: JitOutcome) -> bool:
         """Return whether a mint's exact amounts stay within every bound on its value."""
         minted0, minted1 = outcome.minted0, outcome.minted1
         if minted0 > self.cap0 or minted1 > self.cap1 or self.spot.wei(minted0, minted1) > self.max_value_wei:
             return False
-        if self.max_notional_wei is None and self.max_loss_wei is None:
-            return True
-        value = self.contract_mark.wei(minted0, minted1)
-        if self.max_notional_wei is not None and value > self.max_notional_wei:
+        most = self.max_notional_wei
+        if most is not None and self.contract_mark.wei(minted0, minted1) > most:
             return False
-        distance = max(abs(tick_lower - self.twap_tick), abs(tick_upper - self.twap_tick))
-        return self.max_loss_wei is None or value * distance <= self.max_loss_wei * 10_000
+        if self.max_loss_wei is None:
+            return True
+        lower, upper = get_sqrt_ratio_at_tick(tick_lower), get_sqrt_ratio_at_tick(tick_upper)
+        return all(
+            mark.wei(minted0, minted1)
+            - mark.wei(*amounts_for_liquidity(price, lower, upper, liquidity, False))
+            + slack
+            <= self.max_loss_wei
+            for price, mark, slack in self.loss_marks
+        )
+
+
+def _nearest_ticks(tick: int, step: int) -> tuple[int, ...]:
+    return (max(tick - step, MIN_TICK), min(tick + step, MAX_TICK)) if step else (tick,)
+
+
+def _slack_wei(spec: PoolSpec, sqrt_price_x96: int) -> int:
+    """Return what the contract adds for roundings: three units of the other token, wei, and whole gwei."""
+    return pool_valuer(spec, sqrt_price_x96).wei(3, 3) + 16 + _WEI_PER_GWEI

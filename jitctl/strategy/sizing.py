@@ -36,10 +36,8 @@ _BEYOND = 1.0 + 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """What one mint may use: base units of the swap's input and output token, and bounds on its value.
-
-    The worst loss of a range whose further end is d ticks from the TWAP is d / 10,000 of its value there, so
-    a bound on the loss bounds the value range by range.
+    """What one mint may use: base units of the swap's input and output token, bounds on its value, on the
+    worst loss that it could make, and on how far its range may reach from the TWAP.
     """
 
     amount_in: float
@@ -47,15 +45,23 @@ class Caps:
     values: tuple[ValueCap, ...] = ()
     twap_tick: int | None = None
     max_range_ticks: int | None = None
+    losses: tuple[LossCap, ...] = ()
 
 
 class ValueCap(NamedTuple):
-    """Prices in wei per base unit of the input and the output token, the most value, the most loss."""
+    """Prices in wei per base unit of the input and the output token, and the most value."""
 
     wei_in: float
     wei_out: float
     max_wei: float
-    max_loss_wei: float = inf
+
+
+class LossCap(NamedTuple):
+    """A pool price (the TWAP), what a base unit of the input token is worth there in wei, the most loss."""
+
+    wei_in: float
+    sqrt_price_x96: int
+    max_wei: float
 
 
 class Sized(NamedTuple):
@@ -176,21 +182,18 @@ class Sizer:
         if a < start:
             in_each = start - a
             most = min(most, caps.amount_in / in_each)
-        for wei_in, wei_out, max_wei, max_loss_wei in caps.values:
-            if max_loss_wei != inf:
-                distance = self.distance(line, upper)
-                max_wei = min(max_wei, max_loss_wei * 10_000.0 / distance if distance else inf)
+        for wei_in, wei_out, max_wei in caps.values:
             each = wei_in * in_each + wei_out * out_each
             if each > 0.0:
                 most = min(most, max_wei / each)
+        for wei_in, sqrt_price_x96, max_wei in caps.losses:
+            # Minted where the pool is, worth least at the TWAP: both amounts differ between the two prices.
+            twap = flow.forward(sqrt_price_x96)
+            at, now = min(max(twap, a), b), min(max(start, a), b)
+            each = wei_in * (now - at) * (1.0 - twap * twap / (now * at))
+            if each > 0.0:
+                most = min(most, max_wei / each)
         return most * _ALMOST
-
-    def distance(self, line: int, upper: int) -> int:
-        """Return how many ticks a range's further end is from the TWAP."""
-        twap = self.caps.twap_tick
-        if twap is None:
-            return 0
-        return max(abs(self.flow.grid_tick(line) - twap), abs(self.flow.grid_tick(upper) - twap))
 
     def liquidity_for_end(self, entry: float, s: float) -> float:
         """Return the liquidity from `entry` on with which the swap ends at s."""

@@ -155,7 +155,8 @@ class BoundedBruteForce(BruteForce):
         self.twap_tick = twap_tick
         self.loss_wei = loss_wei
         self.range_ticks = range_ticks
-        price = Fraction(get_sqrt_ratio_at_tick(twap_tick) ** 2, 1 << 192)
+        self.twap_sqrt = get_sqrt_ratio_at_tick(twap_tick)
+        price = Fraction(self.twap_sqrt**2, 1 << 192)
         self.twap0, self.twap1 = (
             (Fraction(1), 1 / price) if case.spec.weth_is_token0 else (price, Fraction(1))
         )
@@ -165,11 +166,31 @@ class BoundedBruteForce(BruteForce):
         if distance > self.range_ticks:
             return 0
         most = super().most(lower, upper)
+        # Worth least at the TWAP: where the price stands there, or at the range's edge next to it.
         probe = 10**24
-        a, b = get_sqrt_ratio_at_tick(lower), get_sqrt_ratio_at_tick(upper)
-        low = min(max(self.pool.sqrt_price_x96, a), b)
-        each = Fraction(probe * (1 << 96) * (b - low), low * b) * self.twap0
-        each += Fraction(probe * (low - a), 1 << 96) * self.twap1
-        if each and distance:
-            most = min(most, int(Fraction(self.loss_wei * 10_000 * probe) / (distance * each)))
+        minted = self._worth(lower, upper, probe, self.pool.sqrt_price_x96)
+        lost = minted - self._worth(lower, upper, probe, self.twap_sqrt)
+        if lost > 0:
+            most = min(most, int(Fraction(self.loss_wei * probe) / lost))
         return most
+
+    def _worth(self, lower: int, upper: int, liquidity: int, sqrt_price_x96: int) -> Fraction:
+        """What a position is worth at the TWAP while the pool stands at another price, in WETH wei."""
+        a, b = get_sqrt_ratio_at_tick(lower), get_sqrt_ratio_at_tick(upper)
+        at = min(max(sqrt_price_x96, a), b)
+        amount0 = Fraction(liquidity * (1 << 96) * (b - at), at * b)
+        amount1 = Fraction(liquidity * (at - a), 1 << 96)
+        return amount0 * self.twap0 + amount1 * self.twap1
+
+
+class ExistingTicks(BruteForce):
+    """With every range between two ticks that exist, or between one and a cell on the way."""
+
+    def ranges(self) -> list[tuple[int, int]]:
+        near = super().ranges()
+        existing = list(self.pool.ticks)
+        cells = {tick for ends in near for tick in ends}
+        pairs = [(low, high) for low in existing for high in existing]
+        pairs += [(low, high) for low in existing for high in cells]
+        pairs += [(low, high) for low in cells for high in existing]
+        return sorted({*near, *(pair for pair in pairs if pair[0] < pair[1])})

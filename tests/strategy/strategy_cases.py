@@ -228,6 +228,72 @@ def hard_case(seed: int) -> SwapCase | None:
     )
 
 
+def sparse_case(seed: int) -> SwapCase:
+    """A short swap in a pool whose few ticks lie far apart."""
+    rng = random.Random(seed)
+    case = random_case(seed)
+    spacing, centre = case.pool.tick_spacing, case.pool.tick // case.pool.tick_spacing
+    liquidity = case.pool.liquidity
+    deltas: dict[int, int] = {}
+    for _ in range(rng.randint(2, 5)):
+        lower, upper = (centre - rng.randint(3, 40)) * spacing, (centre + rng.randint(4, 40)) * spacing
+        deltas[lower] = deltas.get(lower, 0) + liquidity
+        deltas[upper] = deltas.get(upper, 0) - liquidity
+    return _retargeted(_with_ticks(case, deltas), rng, rng.uniform(0.3, 5.0))
+
+
+def long_case(seed: int) -> SwapCase | None:
+    """A swap over 41 to 120 cells of uneven liquidity; None where the pool ends before."""
+    rng = random.Random(seed)
+    case = random_case(seed)
+    if rng.random() < 0.5:
+        case = replace(case, pool=_without_floor(case.pool))
+    case = _retargeted(case, rng, rng.uniform(41.0, 120.0))
+    end = case.pool.swap(case.zero_for_one, case.amount_specified)
+    cells = abs(end.tick - case.pool.tick) // case.pool.tick_spacing
+    return case if 40 < cells < 125 else None
+
+
+def _with_ticks(case: SwapCase, deltas: dict[int, int]) -> SwapCase:
+    pool = case.pool
+    nets = {tick: net for tick, net in deltas.items() if net}
+    ticks = {tick: (abs(net), net) for tick, net in nets.items()}
+    changed = Pool.from_state(
+        fee_pips=pool.fee_pips,
+        tick_spacing=pool.tick_spacing,
+        sqrt_price_x96=pool.sqrt_price_x96,
+        tick=pool.tick,
+        liquidity=sum(net for tick, net in nets.items() if tick <= pool.tick),
+        fee_protocol=pool.fee_protocol,
+        ticks=ticks,
+    )
+    return replace(case, pool=changed)
+
+
+def _retargeted(case: SwapCase, rng: random.Random, cells: float) -> SwapCase:
+    """The swap made as long as that many cells, with the mark somewhere on its way and plenty of capital."""
+    pool = case.pool
+    away = max(1, int(cells * pool.tick_spacing)) * (-1 if case.zero_for_one else 1)
+    limit = get_sqrt_ratio_at_tick(pool.tick + away)
+    moved = pool.swap(case.zero_for_one, 10**60, limit)
+    taken = moved.amount0 if case.zero_for_one else moved.amount1
+    sqrt_mark = pool.sqrt_price_x96 + int(
+        Fraction(rng.choice((0, 3, 6)), 10) * (moved.sqrt_price_x96 - pool.sqrt_price_x96)
+    )
+    squared = Fraction(sqrt_mark * sqrt_mark, 1 << 192)
+    mark = 1 / squared if case.spec.weth_is_token0 else squared
+    price = 1 if (case.zero_for_one == case.spec.weth_is_token0) else mark
+    size = int(taken * price) * rng.choice((1, 10, 1000)) + 10**18
+    return replace(
+        case,
+        amount_specified=taken,
+        sqrt_price_limit_x96=0,
+        marks=Marks({case.spec.quote_token.address: mark}, Fraction(2500), "test", 0.0),
+        capital=Capital({WETH.address: size, case.spec.quote_token.address: int(size / mark)}),
+        max_notional_wei=10 * size,
+    )
+
+
 def _without_floor(pool: Pool) -> Pool:
     """The pool without its one wide position, so that gaps open between the narrow ones."""
     ticks = {tick: (info.liquidity_gross, info.liquidity_net) for tick, info in pool.ticks.items()}

@@ -5,13 +5,18 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import ClassVar
 
+import pyrevm
 import pytest
+from eth_abi import encode
+from eth_hash.auto import keccak
 from strategy_cases import DAI, SENDER, TX_HASH, USDC, USDT, WETH, head, pool_spec, random_pool
 
 from jitctl.amm.jit import jit_swap
 from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
+from jitctl.contracts.build import compile_source
 from jitctl.domain.engine_state import CrisisLevel
 from jitctl.domain.guards import PoolRules
 from jitctl.domain.plan import Capital, JitPlan, Marks, Propose, Skip, SkipReason
@@ -74,6 +79,36 @@ def decide(
     swap_tx=None, *, view=VIEW, params=PARAMS, capital=CAPITAL, marks=MARKS, base_fee=BASE_FEE_WEI, **more
 ):
     return evaluate(view, swap_tx or victim(), params, capital, marks, NOW_S, base_fee, **more)
+
+
+class Probe:
+    """The executor contract's own arithmetic, on a real EVM."""
+
+    def __init__(self) -> None:
+        self.evm = pyrevm.EVM(spec_id="CANCUN")
+        self.evm.set_balance(SENDER, ETHER)
+        source = Path(__file__).parent.parent / "contracts" / "MathProbe.vy"
+        self.at = self.evm.deploy(SENDER, bytes.fromhex(compile_source(source)["bytecode"][2:]))
+
+    def _ask(self, signature: str, *arguments: int | bool) -> int:
+        types = signature[signature.index("(") + 1 : -1].split(",")
+        data = keccak(signature.encode())[:4] + encode(types, arguments)
+        return int.from_bytes(self.evm.message_call(SENDER, self.at, data), "big")
+
+    def bound_wei(self, plan: JitPlan, twap_tick: int) -> int:
+        """What the contract reserves for a plan's mint, in whole gwei."""
+        price = get_sqrt_ratio_at_tick(twap_tick)
+        weth0 = SPECS[plan.pool].weth_is_token0
+        worth = "worth(uint256,uint256,uint256,bool,bool)"
+        minted = self._ask(worth, plan.expected_mint0, plan.expected_mint1, price, weth0, True)
+        bound = "bound(uint256,uint256,int24,int24,uint256,bool)"
+        loss = self._ask(bound, minted, plan.liquidity, plan.tick_lower, plan.tick_upper, price, weth0)
+        return -(-loss // 10**9) * 10**9
+
+
+@pytest.fixture(scope="module")
+def probe() -> Probe:
+    return Probe()
 
 
 def reason(swap_tx=None, **more) -> SkipReason:
@@ -346,7 +381,8 @@ class TestPlan:
     def test_alternatives_prefer_ticks_that_exist(self):
         decision = decide(params=replace(PARAMS, max_candidates=12, max_alternatives=8))
         assert decision.alternatives
-        assert all(other.net_wei <= decision.plan.net_wei for other in decision.alternatives)
+        surplus = decision.plan.value_wei - decision.plan.gas_cost_wei
+        assert all(other.value_wei - other.gas_cost_wei <= surplus for other in decision.alternatives)
         key = [(other.adds_ticks > 0, -other.net_wei) for other in decision.alternatives]
         assert key == sorted(key)
 
@@ -409,14 +445,32 @@ class TestContractBounds:
         assert not own.within(replace(rules, may_open=False)).may_open
         assert params.within({}) is params
 
-    @pytest.mark.parametrize("budget_wei", [ETHER // 20, ETHER // 2, 3 * ETHER])
-    def test_loss_budget(self, budget_wei):
-        decision = decide(twap_ticks=self.TWAPS, loss_budget_left_wei=budget_wei, base_fee=1)
-        assert isinstance(decision, Propose) or decision.reason is SkipReason.UNPROFITABLE
-        if isinstance(decision, Propose):
-            plan = decision.plan
-            distance = max(abs(plan.tick_lower - self.TWAP), abs(plan.tick_upper - self.TWAP))
-            assert self.value_at_twap(plan) * distance / 10_000 <= budget_wei
+    @pytest.mark.parametrize("offset", [-60, -3, 0, 1, 3, 25])
+    @pytest.mark.parametrize("budget_wei", [ETHER // 1000, ETHER // 20, ETHER // 2, 3 * ETHER])
+    @pytest.mark.parametrize("margin_bps", [0, 50])
+    def test_loss_budget_holds_what_the_contract_reserves(self, probe, offset, budget_wei, margin_bps):
+        twap = VIEW.pools[USDC_WETH.address].tick + offset
+        decision = decide(
+            params=replace(PARAMS, contract_margin_bps=margin_bps, min_profit_wei=1),
+            twap_ticks={USDC_WETH.address: twap},
+            loss_budget_left_wei=budget_wei,
+            base_fee=1,
+        )
+        assert isinstance(decision, Propose), decision
+        for plan in (decision.plan, *decision.alternatives):
+            for tick in {twap, twap - (margin_bps > 0), twap + (margin_bps > 0)}:
+                assert probe.bound_wei(plan, tick) <= budget_wei
+
+    def test_a_position_that_cannot_lose_at_the_twap_needs_no_budget(self):
+        """Where the pool stands at its TWAP, a position is worth least as it is minted."""
+        at_tick = get_sqrt_ratio_at_tick(VIEW.pools[USDC_WETH.address].tick)
+        pool = replace(VIEW.pools[USDC_WETH.address], sqrt_price_x96=at_tick)
+        view = MarketView.of(VIEW.head, SPECS, {**VIEW.pools, USDC_WETH.address: pool})
+        params = replace(PARAMS, contract_margin_bps=0)
+        twaps = {USDC_WETH.address: pool.tick}
+        free = plan_of(view=view, params=params, twap_ticks=twaps)
+        bound = plan_of(view=view, params=params, twap_ticks=twaps, loss_budget_left_wei=ETHER // 100)
+        assert bound.value_wei == free.value_wei
 
     def test_no_budget_no_capital(self):
         assert reason(twap_ticks=self.TWAPS, loss_budget_left_wei=0) is SkipReason.NO_CAPITAL

@@ -9,8 +9,8 @@ from fractions import Fraction
 from math import sqrt
 
 import pytest
-from brute_force import BoundedBruteForce, BruteForce
-from strategy_cases import Q96, SwapCase, hard_case, random_case
+from brute_force import BoundedBruteForce, BruteForce, ExistingTicks
+from strategy_cases import Q96, SwapCase, hard_case, long_case, random_case, sparse_case
 
 from jitctl.amm.jit import jit_swap
 from jitctl.domain.plan import Capital, Propose, Skip, SkipReason
@@ -27,7 +27,13 @@ NOTHING_WEI = 10**6
 """Profits below this many wei are rounding."""
 
 
-def decide(case: SwapCase, tick_gas_wei: int = 0, range_ticks: int | None = None, **more) -> Skip | Propose:
+def decide(
+    case: SwapCase,
+    tick_gas_wei: int = 0,
+    range_ticks: int | None = None,
+    bid_min_share_bps: int = 0,
+    **more,
+) -> Skip | Propose:
     """Evaluate for value less the cost of new ticks: no floor, no bid, no other gas, no margins."""
     params = StrategyParams(
         min_profit_wei=0,
@@ -35,7 +41,7 @@ def decide(case: SwapCase, tick_gas_wei: int = 0, range_ticks: int | None = None
         mint_gas_units=0,
         burn_gas_units=0,
         tick_init_gas_units=1 if tick_gas_wei else 0,
-        bid_min_share_bps=0,
+        bid_min_share_bps=bid_min_share_bps,
         unbundle_risk_bps=0,
         contract_margin_bps=0,
         pool_limits={case.spec.address: PoolLimits(max_range_ticks=range_ticks)},
@@ -99,6 +105,44 @@ def test_the_contracts_bounds_bind(block):
             twap_ticks={case.spec.address: twap_tick},
             loss_budget_left_wei=loss_wei,
         )
+
+
+@pytest.mark.parametrize("block", range(10 if FULL else 2))
+def test_ticks_that_exist_far_off_are_worth_a_wide_range(block):
+    """Few ticks exist, and new ones are dear: the best range may be as wide as the gaps between them."""
+    wide = 0
+    for seed in range(40_000 + block * 25, 40_000 + block * 25 + 25):
+        case = sparse_case(seed)
+        tick_gas_wei = int(10 ** random.Random(seed).uniform(-4, -1.5) * case.max_notional_wei / 1000)
+        hold_against(case, ExistingTicks(case, gas_wei_per_new_tick=tick_gas_wei), tick_gas_wei)
+        decision = decide(case, tick_gas_wei)
+        if isinstance(decision, Propose):
+            wide += decision.plan.tick_upper - decision.plan.tick_lower > 7 * case.pool.tick_spacing
+    assert wide
+
+
+@pytest.mark.parametrize("block", range(10 if FULL else 2))
+def test_swaps_over_more_cells_than_are_worth_trying_with_a_closer_look(block):
+    compared = 0
+    for seed in range(50_000 + block * 40, 50_000 + block * 40 + 40):
+        case = long_case(seed)
+        if case is not None:
+            compared += hold_against(case, BruteForce(case, max_width=3, max_cells=130))
+    assert compared > 4
+
+
+@pytest.mark.parametrize("block", range(10 if FULL else 3))
+def test_the_bid_does_not_choose_the_range(block):
+    """A tip capped by small fees must not make the range with small fees look better."""
+    proposed = 0
+    for seed in range(block * 100, block * 100 + 100):
+        case = random_case(seed)
+        free = decide(case)
+        bidding = decide(case, bid_min_share_bps=5_000)
+        if isinstance(free, Propose) and isinstance(bidding, Propose):
+            proposed += 1
+            assert bidding.plan.value_wei == free.plan.value_wei, f"seed {seed}"
+    assert proposed > 60
 
 
 def _plain(seed: int = 3) -> SwapCase:
