@@ -13,7 +13,6 @@ from jitctl.domain.values import Address, Hash32
 from jitctl.errors import NodeError
 
 _POOLS = bytes.fromhex("a4063dbc")
-_RESERVED = bytes.fromhex("fe60d12c")
 _RULE_WORDS = 7
 """allowed, maxSpotTicks, maxRangeTicks, twapWindowS, maxNotionalWei, maxTipBps, WETH is token0."""
 _OBSERVE = bytes.fromhex("883bdbfd")
@@ -59,10 +58,7 @@ class ExecutorGuards:
 
     async def _budget_left_wei(self, at: Hash32) -> int:
         budget, spent, reserved = await asyncio.gather(
-            *(
-                self._uint(selector, at)
-                for selector in (calls.SELECTORS["budget"], calls.SELECTORS["spent24h"], _RESERVED)
-            )
+            *(self._uint(calls.SELECTORS[name], at) for name in ("budget", "spent24h", "reserved"))
         )
         return max(0, budget - spent - reserved)
 

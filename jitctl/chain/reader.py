@@ -108,6 +108,13 @@ class ChainReader:
         flags = await asyncio.gather(*(self._is_open(executor, pool, at) for pool in pools))
         return sum(flags)
 
+    async def reserved_wei(self, executor: Address, at: Hash32) -> int:
+        """What the executor keeps of its loss budget for open positions in any pool, at block `at`."""
+        answer = await view(self._node, executor, calls.SELECTORS["reserved"], at)
+        if len(answer) != 32:
+            raise NodeError(f"{executor} does not answer reserved", hint="is it the executor?")
+        return int.from_bytes(answer, "big")
+
     async def _is_open(self, executor: Address, pool: Address, at: Hash32) -> bool:
         answer = await view(self._node, executor, calls.open_position(pool), at)
         flag = int.from_bytes(answer[:32], "big")

@@ -25,6 +25,7 @@ SELECTORS: dict[str, bytes] = {
     "halted": bytes.fromhex("b9b8af0b"),
     "spent24h": bytes.fromhex("42874d3a"),
     "budget": bytes.fromhex("ed01bf29"),
+    "reserved": bytes.fromhex("fe60d12c"),
 }
 
 

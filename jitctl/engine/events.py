@@ -93,7 +93,8 @@ class Synced:
     """Everything that is not in the blocks has been read at `head`: nonces, outcomes, balances, positions.
 
     `outcomes` are attempts whose blocks were not followed, `explained` the operators' nonces that other
-    transactions of ours used up, `loaded` says that the pools were read too.
+    transactions of ours used up, `loaded` says that the pools were read too. `reserved_elsewhere_wei` is what
+    the executor's budget keeps for a position in a pool that is not configured.
     `failure` says why it could not be read.
     """
 
@@ -104,6 +105,7 @@ class Synced:
     explained: frozenset[tuple[Address, int]] = frozenset()
     available: Mapping[Address, int] = field(default_factory=dict)
     open_pools: tuple[Address, ...] = ()
+    reserved_elsewhere_wei: int = 0
     failure: str = ""
 
 

@@ -125,6 +125,9 @@ class ChainReader(Protocol):
     async def open_positions(self, executor: Address, pools: Sequence[Address], at: Hash32) -> int:
         """How many of the executor's pools hold a position that is not closed, at a block hash."""
 
+    async def reserved_wei(self, executor: Address, at: Hash32) -> int:
+        """What the executor keeps of its loss budget for open positions, in whatever pool they are."""
+
 
 class Guards(Protocol):
     """Reads the executor contract's own limits, so that plans keep within them."""

@@ -87,6 +87,10 @@ class Reconciler:
         ranges = nonce_ranges(nonces, known, attempts, dict(outcomes))
         explained = [await self._explain(each) for each in ranges if each.moved_without_us]
         await parts.ports.prices.refresh(head)
+        open_pools = await self._reads.open_pools_at(head, sorted(parts.picture.specs))
+        reserved_wei = 0
+        if not open_pools:
+            reserved_wei = await chain.reserved_wei(parts.settings.executor, head.hash)
         return Synced(
             head=head,
             loaded=load,
@@ -94,7 +98,8 @@ class Reconciler:
             outcomes=outcomes,
             explained=frozenset().union(*explained),
             available=await self._reads.balances_at(head, specs),
-            open_pools=await self._reads.open_pools_at(head, sorted(parts.picture.specs)),
+            open_pools=open_pools,
+            reserved_elsewhere_wei=reserved_wei,
         )
 
     async def _explain(self, moved: NonceRange) -> frozenset[tuple[Address, int]]:

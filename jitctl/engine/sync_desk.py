@@ -103,7 +103,7 @@ class SyncDesk:
         if moved:
             self._halting.halt("engine", f"a nonce moved without us: {'; '.join(moved)}")
         else:
-            self._stand(len(synced.open_pools))
+            self._stand(synced)
         self._reads.after_head(head)
         if parts.picture.current:
             self._pending.replan()
@@ -116,7 +116,7 @@ class SyncDesk:
         self._parts.ports.observer.event("sync_failed", {"detail": why})
         self._parts.background.start("sync:later", self._wait)
 
-    def _stand(self, open_positions: int) -> None:
+    def _stand(self, synced: Synced) -> None:
         """Leave SYNCING: halted or paused if a file or a crash says so, running otherwise."""
         parts, last = self._parts, self._last
         self._last = None
@@ -132,12 +132,20 @@ class SyncDesk:
         elif last is not None and last.state is EngineState.HALTED:
             # The latch says armed, but nobody cleared this halt: clearing it raises the pause flag.
             self._halting.halt(last.who, last.why)
-        elif last is not None and self._must_not_resume(last, open_positions):
-            why = f"the last run ended without stopping, in {last.state}"
-            parts.latch.pause("engine", why, parts.ports.clock.wall_s())
-            parts.standing.move(EngineEvent.SYNCED_PAUSED, "engine", why)
+        elif synced.reserved_elsewhere_wei:
+            self._begin_paused(
+                "the executor holds a position in a pool that is not configured:"
+                f" {synced.reserved_elsewhere_wei} wei of its budget are reserved for it"
+            )
+        elif last is not None and self._must_not_resume(last, len(synced.open_pools)):
+            self._begin_paused(f"the last run ended without stopping, in {last.state}")
         else:
             parts.standing.move(EngineEvent.SYNCED, "engine", "in step with the chain")
+
+    def _begin_paused(self, why: str) -> None:
+        parts = self._parts
+        parts.latch.pause("engine", why, parts.ports.clock.wall_s())
+        parts.standing.move(EngineEvent.SYNCED_PAUSED, "engine", why)
 
     def _must_not_resume(self, last: EngineRecord, open_positions: int) -> bool:
         if last.state is EngineState.STOPPED:

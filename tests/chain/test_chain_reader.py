@@ -99,6 +99,8 @@ async def test_an_open_position_is_counted_and_closed_in_public(rig: DevnetRig):
     head = await rig.reader.head()
     assert await rig.reader.open_positions(rig.executor, pools, head.hash) == 1
     assert await rig.reader.open_positions(rig.executor, pools, before.hash) == 0
+    assert await rig.reader.reserved_wei(rig.executor, head.hash) > 0
+    assert await rig.reader.reserved_wei(rig.executor, before.hash) == 0
     assert (await guards.read(pools, head)).loss_budget_left_wei < BUDGET_WEI
 
     closer = PublicCloser(
@@ -152,6 +154,7 @@ async def test_replies_of_the_wrong_shape_are_node_errors(answer):
         reader.head(), reader.chain_id(), reader.nonce(executor), reader.eth_balance(executor, block),
         reader.token_balance(executor, executor, block), reader.open_positions(executor, [executor], block),
         ExecutorGuards(Saying(answer), executor=executor)._budget_left_wei(block),
+        reader.reserved_wei(executor, block),
     ]  # fmt: skip
     if answer is not None:
         reads += [reader.mined(block, block, block), reader.leg(block)]

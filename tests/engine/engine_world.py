@@ -450,6 +450,10 @@ class FakeChain:
         self._check()
         return sum(1 for pool in pools if pool in self.open)
 
+    async def reserved_wei(self, executor: Address, at: Hash32) -> int:
+        self._check()
+        return 10**16 * len(self.open)
+
 
 class FakeCloser:
     def __init__(self, chain: FakeChain) -> None:

@@ -9,6 +9,7 @@ from engine_world import (
     EXECUTOR,
     OPERATOR,
     POOL,
+    POOL_2,
     USER,
     WETH,
     World,
@@ -404,6 +405,15 @@ async def test_a_decision_that_fails_costs_one_transaction_and_not_the_engine(tm
     world.prices.marks = marks  # type: ignore[method-assign]
     await world.pend(a_swap(nonce=6))
     assert len(world.relays.submitted) == 1
+    await world.stop()
+
+
+async def test_a_position_in_a_pool_that_is_not_configured_is_not_overlooked(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.chain.open = {POOL_2}
+    await world.start()
+    assert world.engine.state == "PAUSED"
+    assert "a pool that is not configured" in str(world.engine.figures()["reason"])
     await world.stop()
 
 
