@@ -91,6 +91,29 @@ def test_the_tip_is_at_most_the_owners_share_of_the_fees(pool: ExecutorPool) -> 
     assert pool.burn(tip=fees // 4)["tipWei"] == fees // 4
 
 
+@pytest.mark.parametrize("jump", [-150, 150])
+def test_the_tip_is_at_most_the_fees_at_the_blocks_first_price(pool: ExecutorPool, jump: int) -> None:
+    """Fees in the token that a lagging mean overvalues are not paid out as if they were worth it."""
+    pool.allow(replace(RULES, max_tip_bps=10_000))
+    pool.move_to(jump)
+    pool.world.next_block()
+    begin = pool.tick // 10 * 10
+    pool.mint(begin - 20, begin + 20, LIQUIDITY // 10)
+    reserve = pool.world.reserved
+    token_is_cheap = (jump < 0) != pool.weth_is_token0
+    pool.swap(not pool.weth_is_token0, VICTIM_IN)
+    checkpoint = pool.world.evm.snapshot()
+    burned = pool.burn()
+    pool.world.evm.revert(checkpoint)
+    fees = burned["fees1" if pool.weth_is_token0 else "fees0"]
+    assert burned["fees0"] + burned["fees1"] == fees
+    at_first = int(fees * Fraction(10_001, 10_000) ** -abs(jump)) if token_is_cheap else fees
+    with pytest.raises(Reverted, match="tip over share"):
+        pool.burn(tip=at_first + fees // 1_000)
+    assert pool.burn(tip=at_first - fees // 1_000)["tipWei"] > 0
+    assert pool.world.spent <= reserve
+
+
 def test_no_tip_from_principal_however_large_the_position(pool: ExecutorPool) -> None:
     pool.mint(-10, 10, LIQUIDITY)
     with pytest.raises(Reverted, match="tip over share"):

@@ -11,6 +11,7 @@ import os
 
 import pytest
 from executor_world import ETH, GUARDIAN, STRANGER, ExecutorPool, Reverted, Rules
+from gang import Gang
 from thief import Thief
 
 from jitctl.contracts import calls
@@ -292,3 +293,17 @@ def test_a_random_thief_in_a_market(seed: int) -> None:
     thief.run(200)
     lost = float(thief.most_lost_at_market) / 1e18
     print(f"seed {seed}: {len(thief.books.closed)} closed, at market prices {lost:.3f} lost in 24 h at most")
+
+
+@pytest.mark.parametrize("seed", range(60) if FULL else [0])
+@pytest.mark.parametrize(
+    ("market", "rules"),
+    [(True, TIGHT), (False, TIGHT), (False, LOOSE)],
+    ids=["market", "alone_tight", "alone_loose"],
+)
+def test_a_random_gang(seed: int, market: bool, rules: Rules) -> None:
+    """Two stolen keys, four pools, and owners who change budgets, rules and roles meanwhile."""
+    gang = Gang(seed, market=market, rules=rules, budget_wei=BUDGET)
+    gang.run(200 if FULL else 80)
+    lost = float(gang.most_lost) / 1e18
+    print(f"seed {seed}: {len(gang.books.closed)} closed, lost in 24 h at most {lost:.3f}")

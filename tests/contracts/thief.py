@@ -18,6 +18,16 @@ from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
 from jitctl.contracts import calls
 
 DAY_S = 86_400
+WHATEVER_THE_SIZE = {
+    "already open",
+    "halted",
+    "left open",
+    "market far from twap",
+    "pool not allowed",
+    "range far from twap",
+    "spot far from twap",
+    "twap unsteady",
+}
 Flow = tuple[int, int]
 """Base units of (WETH, the other token) into the executor."""
 
@@ -78,11 +88,13 @@ class Thief:
         self.probe = self.world.deploy(compiled("TwapProbe"))
         self.pools = [self.world.new_pool(weth_is_token0=side, rules=rules) for side in pools]
         self.market_tick = 0
+        self.home = {pool.address: pool.tick for pool in self.pools}
         self.began = {pool.address: pool.tick for pool in self.pools}
         self.books = Books()
         self.most_lost = Fraction(0)
         self.most_lost_at_market = Fraction(0)
         self.refusals: dict[str, int] = {}
+        self.latest_refusal = ""
 
     # The books
 
@@ -104,14 +116,19 @@ class Thief:
         ]
         return tick
 
+    def market_of(self, pool: ExecutorPool) -> int:
+        """The market's tick now: where the pool stood at first, and what the market moved since."""
+        return self.home[pool.address] + self.market_tick
+
     def try_mint(self, pool: ExecutorPool, lower: int, upper: int, liquidity: int) -> bool:
         try:
             flow = self.flow_of(pool, lambda: pool.mint(lower, upper, liquidity))
         except Reverted as refused:
             self.refusals[str(refused)] = self.refusals.get(str(refused), 0) + 1
+            self.latest_refusal = str(refused)
             return False
         self.books.open[pool.address] = Opened(
-            flow, self.twap_tick(pool), self.began[pool.address], self.market_tick
+            flow, self.twap_tick(pool), self.began[pool.address], self.market_of(pool)
         )
         return True
 
@@ -121,6 +138,8 @@ class Thief:
         while liquidity > 1 << 40:
             if self.try_mint(pool, lower, upper, liquidity):
                 return True
+            if self.latest_refusal in WHATEVER_THE_SIZE:
+                break
             liquidity >>= 1
         return False
 
@@ -136,13 +155,12 @@ class Thief:
         loss = max(at_twap, at_began)
         self.books.closed.append(Closed(self.world.timestamp_s, loss, at_market))
         assert loss <= said["lossWei"] <= max(loss, 0) + 4 * (1 + max(prices)), "the contract's own figure"
-        self.most_lost = max(self.most_lost, self.books.lost_in_24h())
-        self.most_lost_at_market = max(self.most_lost_at_market, self.books.lost_in_24h_at_market())
-        assert self.most_lost <= self.budget_wei, "the promise"
+        lost, at_market = self.books.lost_in_24h(), self.books.lost_in_24h_at_market()
+        self.most_lost = max(self.most_lost, lost)
+        self.most_lost_at_market = max(self.most_lost_at_market, at_market)
+        assert lost <= self.budget_wei, "the promise"
         if self.market:
-            assert self.most_lost_at_market <= self.budget_wei, (
-                "the promise, where blocks begin at the market"
-            )
+            assert at_market <= self.budget_wei, "the promise, where blocks begin at the market's price"
 
     def _price(self, pool: ExecutorPool, tick: int) -> Fraction:
         """WETH wei for one base unit of the other token."""
@@ -189,7 +207,8 @@ class Thief:
         near = self.twap_tick(pool) + self.rng.choice([-1, 1]) * self.rng.choice(
             [edge, edge - 1, edge // 2, 0]
         )
-        pool.move_to(self.rng.choice([near, near, near, self.rng.randint(-20_000, 20_000)]))
+        far = self.home[pool.address] + self.rng.randint(-20_000, 20_000)
+        pool.move_to(self.rng.choice([near, near, near, far]))
 
     def squeeze(self, pool: ExecutorPool) -> None:
         """The best attack inside a block: open where the price was put, trade through it, close."""
@@ -235,7 +254,7 @@ class Thief:
                 self.close(pool, lambda tip=tip: pool.burn(tip=tip))
                 return
             except Reverted as refused:
-                assert str(refused) == "tip over share"
+                assert str(refused) in ("tip over share", "tip refused")
 
     def _end_block(self) -> None:
         if self.rng.random() < 0.1:
@@ -249,6 +268,6 @@ class Thief:
             if self.rng.random() < 0.02:
                 self.market_tick += round(self.rng.gauss(0, 150))
             for pool in self.pools:
-                pool.move_to(self.market_tick)
+                pool.move_to(self.market_of(pool))
         hours = self.rng.choice([1, 3, 13, 20, 24, 30]) if self.rng.random() < 0.04 else 0
         self.begin_block(hours * 3_600 if hours else 12)
