@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import random
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -75,6 +77,16 @@ class World:
     async def figures(self) -> dict[str, Any]:
         """Return what `status` shows of the engine."""
         return (await asyncio.to_thread(self._client.call, "status"))["figures"]
+
+    async def kill_engine(self) -> None:
+        """End the engine as a crash does; its keeper stays."""
+        status = await asyncio.to_thread(self._client.call, "status")
+        os.kill(status["engine"]["pid"], signal.SIGKILL)
+
+        async def stopped() -> bool:
+            return (await asyncio.to_thread(self._client.call, "status"))["state"] == "STOPPED"
+
+        await self.until("the keeper sees the engine's end", stopped)
 
     async def in_step(self) -> dict[str, Any]:
         """Return the engine's figures once it stands on the newest head and has nothing left to do."""

@@ -74,3 +74,29 @@ async def test_a_lone_mint_is_closed_in_public_and_belongs_to_its_attempt(world:
     assert [each.record.plan.victim_hash for each in landed] == [victim]
     proof = await world.prove(await world.settle_and_stop())
     assert proof.problems == []
+
+
+async def test_a_close_that_is_mined_after_the_engine_was_killed_is_ours(world: Any) -> None:
+    mint = await mint_without_its_burn(world)
+    operators = {account.address for account in world.net.people.operators}
+    await world.until(
+        "the bot's close in the public pool", lambda: operators & set(world.net.chain.mempool.senders())
+    )
+    await world.kill_engine()
+    for _ in range(3):
+        await world.net.slot()
+    assert await world.open_pools() == []
+    status = await world.bot.verb("start", "--mode", "production", "--yes", "--reason", "it was killed")
+    assert (status["state"], "without stopping" in status["reason"]) == ("PAUSED", True)
+    await world.bot.verb("resume", "--yes", "--reason", "all is well")
+
+    def closed() -> bool:
+        lone = [attempt for attempt in world.sent_attempts() if attempt.mint_tx == mint]
+        return bool(lone and lone[0].result is not None and lone[0].result.close_tx)
+
+    await world.until("the close is booked", closed)
+    await world.jit_block("WETH/DAI-0.3%")
+    await world.ledger_agrees()
+    proof = await world.prove(await world.settle_and_stop())
+    assert proof.problems == []
+    assert proof.flows == []
