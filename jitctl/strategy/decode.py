@@ -56,7 +56,7 @@ def decode(tx: PendingTx, routers: Routers) -> SwapTx | None:
     ledger = RouterLedger(tx.value_wei)
     try:
         if kind is RouterKind.V3:
-            decode_v3.decode_call(data, 0, len(data), routers.weth, ledger)
+            decode_v3.decode_call(data, 0, len(data), routers.weth, ledger, tx.to)
         elif kind is RouterKind.ROUTER02:
             decode_router02.decode_call(data, 0, len(data), routers.weth, ledger, tx.to)
         else:

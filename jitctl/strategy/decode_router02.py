@@ -79,17 +79,17 @@ def decode_call(
         for inner_start, inner_end in bytes_array_windows(data, args, slot, end, ledger.budget):
             decode_call(data, inner_start, inner_end, weth, ledger, router, depth + 1, deadline_s)
     elif selector in (EXACT_INPUT_SINGLE, EXACT_OUTPUT_SINGLE):
-        _single(data, args, end, ledger, router, selector == EXACT_INPUT_SINGLE, deadline_s)
+        _single(data, args, end, weth, ledger, router, selector == EXACT_INPUT_SINGLE, deadline_s)
     elif selector in (EXACT_INPUT, EXACT_OUTPUT):
-        _path(data, args, end, ledger, router, selector == EXACT_INPUT, deadline_s)
+        _path(data, args, end, weth, ledger, router, selector == EXACT_INPUT, deadline_s)
     elif selector in (SWAP_EXACT_TOKENS_V2, SWAP_TOKENS_FOR_EXACT_V2):
         ledger.forget_all()
-    elif not _own_payment(selector, data, args, end, weth, ledger) and selector not in INERT_02:
+    elif not _own_payment(selector, data, args, end, weth, ledger, router) and selector not in INERT_02:
         raise CalldataError
 
 
 def _own_payment(
-    selector: int, data: bytes, args: int, end: int, weth: Address, ledger: RouterLedger
+    selector: int, data: bytes, args: int, end: int, weth: Address, ledger: RouterLedger, router: Address
 ) -> bool:
     if selector == WRAP_ETH:
         amount = word_at(data, args, end)
@@ -102,11 +102,12 @@ def _own_payment(
     elif selector in (SWEEP_TOKEN_TO_SENDER, SWEEP_TOKEN_WITH_FEE_TO_SENDER):
         ledger.empty(address_at(data, args, end), word_at(data, args + WORD, end))
     else:
-        return payment(selector, data, args, end, weth, ledger)
+        return payment(selector, data, args, end, weth, ledger, router)
     return True
 
 
 def _swap(
+    weth: Address,
     ledger: RouterLedger,
     hops: tuple[SwapHop, ...],
     exact_in: bool,
@@ -117,8 +118,14 @@ def _swap(
     to_router: bool,
 ) -> None:
     source: int | RouterBalance = amount
-    if exact_in and amount == CONTRACT_BALANCE:
-        source = ledger.take_all(hops[0].token_in)
+    by_balance = exact_in and amount == CONTRACT_BALANCE
+    fixed = exact_in and not sqrt_price_limit_x96
+    if by_balance:
+        held = source = ledger.take_all(hops[0].token_in)
+        amount, fixed = held.known, fixed and not held.from_intents
+        if sqrt_price_limit_x96:
+            ledger.forget(hops[0].token_in)  # the pool may leave a part of it here
+    ledger.spend_ether_first(weth, hops, amount if fixed else None, by_balance)
     ledger.swap(
         ROUTER,
         hops,
@@ -135,12 +142,14 @@ def _single(
     data: bytes,
     base: int,
     end: int,
+    weth: Address,
     ledger: RouterLedger,
     router: Address,
     exact_in: bool,
     deadline_s: int | None,
 ) -> None:
     _swap(
+        weth,
         ledger,
         (single_hop(data, base, end, ledger),),
         exact_in,
@@ -156,6 +165,7 @@ def _path(
     data: bytes,
     args: int,
     end: int,
+    weth: Address,
     ledger: RouterLedger,
     router: Address,
     exact_in: bool,
@@ -165,6 +175,7 @@ def _path(
     path_start, path_end = bytes_window(data, base, 0, end)
     hops = path_hops(data, path_start, path_end, ledger.budget)
     _swap(
+        weth,
         ledger,
         hops if exact_in else reversed_hops(hops),
         exact_in,

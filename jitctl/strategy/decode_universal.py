@@ -129,7 +129,7 @@ class _Plan:
         elif command == SWEEP:
             token = loose_address_at(data, start, end)
             minimum = word_at(data, start + 2 * WORD, end) & _UINT160_MAX
-            kept = ledger.balance(token) if self._is_router(start + WORD, end) else None
+            kept = ledger.balance(token) if self._back_to_router(token, start, end) else None
             ledger.empty(token, minimum)
             if kept is not None:
                 self._put_back(token, kept)
@@ -137,10 +137,11 @@ class _Plan:
             self._transfer(start, end)
         elif command == PAY_PORTION:
             bips = word_at(data, start + 2 * WORD, end)
-            if not 0 < bips <= 10_000:
+            if bips > 10_000:
                 raise CalldataError
-            if not self._is_router(start + WORD, end):
-                ledger.take_portion(loose_address_at(data, start, end), bips)
+            token = loose_address_at(data, start, end)
+            if not self._back_to_router(token, start, end) and bips:
+                ledger.take_portion(token, bips)
         elif command == PERMIT2_TRANSFER_FROM:
             amount = word_at(data, start + 2 * WORD, end) & _UINT160_MAX
             if self._is_router(start + WORD, end):
@@ -156,6 +157,13 @@ class _Plan:
 
     def _is_router(self, at: int, end: int) -> bool:
         return loose_address_at(self.data, at, end) in (_TO_ROUTER, self.router)
+
+    def _back_to_router(self, token: Address, start: int, end: int) -> bool:
+        """Say whether a payment's recipient is the router itself, which takes no ether but from WETH."""
+        back = self._is_router(start + WORD, end)
+        if back and token == ETH:
+            raise CalldataError
+        return back
 
     def _put_back(self, token: Address, kept: RouterBalance) -> None:
         """A sweep of the router to itself leaves the balance as it was."""
@@ -222,12 +230,14 @@ class _Plan:
     def _transfer(self, start: int, end: int) -> None:
         token = loose_address_at(self.data, start, end)
         value = word_at(self.data, start + 2 * WORD, end)
-        if self._is_router(start + WORD, end):
-            return
+        back = self._back_to_router(token, start, end)
         if value == CONTRACT_BALANCE and token != ETH:
-            self.ledger.empty(token, 0)
-        else:
-            self.ledger.take(token, value)
+            if not back:
+                self.ledger.empty(token, 0)
+            return
+        self.ledger.take(token, value)
+        if back:
+            self.ledger.put(token, value)
 
     def _transfer_batch(self, start: int, end: int) -> None:
         """Array of (from, to, amount, token); `to` is a plain address here, not a flag."""

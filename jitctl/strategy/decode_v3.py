@@ -1,7 +1,8 @@
 """Calldata of SwapRouter (v3-periphery): four swap functions, multicall, and the calls between them.
 
 A struct with a path is encoded behind an offset, one without is encoded in place. `recipient` zero means
-the router itself; an unwrap or a sweep then pays the user and holds a minimum of its own.
+the router itself; an unwrap or a sweep then pays the user and holds a minimum of its own. WETH is paid from
+the router's ether wherever that suffices, whoever is the payer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from jitctl.strategy.abi_words import (
     reversed_hops,
     word_at,
 )
-from jitctl.strategy.router_ledger import MAX_DEPTH, RouterLedger
+from jitctl.strategy.router_ledger import ETH, MAX_DEPTH, RouterLedger
 
 ROUTER = "v3"
 
@@ -31,9 +32,9 @@ UNWRAP_WETH9 = 0x49404B7C
 UNWRAP_WETH9_WITH_FEE = 0x9B2C0A37
 SWEEP_TOKEN = 0xDF2AB5BB
 SWEEP_TOKEN_WITH_FEE = 0xE0E189A0
+REFUND_ETH = 0x12210E8A
 INERT = frozenset(
     {
-        0x12210E8A,  # refundETH()
         0xF3995C67,  # selfPermit
         0x4659A494,  # selfPermitAllowed
         0xA4A78F0C,  # selfPermitAllowedIfNecessary
@@ -47,7 +48,7 @@ MAX_SQRT_PRICE_LIMIT_X96 = (1 << 160) - 1
 
 
 def decode_call(
-    data: bytes, start: int, end: int, weth: Address, ledger: RouterLedger, depth: int = 0
+    data: bytes, start: int, end: int, weth: Address, ledger: RouterLedger, router: Address, depth: int = 0
 ) -> None:
     """Append what the call in `data[start:end]` does to `ledger`; raises `CalldataError`."""
     if end - start < 4 or depth > MAX_DEPTH:
@@ -56,24 +57,36 @@ def decode_call(
     args = start + 4
     if selector == MULTICALL:
         for inner_start, inner_end in bytes_array_windows(data, args, 0, end, ledger.budget):
-            decode_call(data, inner_start, inner_end, weth, ledger, depth + 1)
+            decode_call(data, inner_start, inner_end, weth, ledger, router, depth + 1)
     elif selector in (EXACT_INPUT_SINGLE, EXACT_OUTPUT_SINGLE):
-        _single(data, args, end, ledger, selector == EXACT_INPUT_SINGLE)
+        _single(data, args, end, weth, ledger, router, selector == EXACT_INPUT_SINGLE)
     elif selector in (EXACT_INPUT, EXACT_OUTPUT):
-        _path(data, args, end, ledger, selector == EXACT_INPUT)
-    elif not payment(selector, data, args, end, weth, ledger) and selector not in INERT:
+        _path(data, args, end, weth, ledger, router, selector == EXACT_INPUT)
+    elif not payment(selector, data, args, end, weth, ledger, router) and selector not in INERT:
         raise CalldataError
 
 
-def payment(selector: int, data: bytes, args: int, end: int, weth: Address, ledger: RouterLedger) -> bool:
-    """Apply an unwrap or a sweep that both v3 routers know; False when `selector` is something else."""
+def payment(
+    selector: int, data: bytes, args: int, end: int, weth: Address, ledger: RouterLedger, router: Address
+) -> bool:
+    """Apply an unwrap, a sweep or a refund that both v3 routers know; False when it is something else."""
     if selector in (UNWRAP_WETH9, UNWRAP_WETH9_WITH_FEE):
+        _refuse_router(data, args + WORD, end, router)
         ledger.empty(weth, word_at(data, args, end))
     elif selector in (SWEEP_TOKEN, SWEEP_TOKEN_WITH_FEE):
+        _refuse_router(data, args + 2 * WORD, end, router)
         ledger.empty(address_at(data, args, end), word_at(data, args + WORD, end))
+    elif selector == REFUND_ETH:
+        ledger.empty(ETH, 0)
     else:
         return False
     return True
+
+
+def _refuse_router(data: bytes, at: int, end: int, router: Address) -> None:
+    """Leave a sweep from the router to itself, which nobody means, to those who can run it."""
+    if address_at(data, at, end) == router:
+        raise CalldataError
 
 
 def single_hop(data: bytes, base: int, end: int, ledger: RouterLedger) -> SwapHop:
@@ -93,29 +106,41 @@ def price_limit_at(data: bytes, at: int, end: int) -> int:
     return limit
 
 
-def _single(data: bytes, base: int, end: int, ledger: RouterLedger, exact_in: bool) -> None:
+def _single(
+    data: bytes, base: int, end: int, weth: Address, ledger: RouterLedger, router: Address, exact_in: bool
+) -> None:
+    hops = (single_hop(data, base, end, ledger),)
+    amount = word_at(data, base + 5 * WORD, end)
+    limit = price_limit_at(data, base + 7 * WORD, end)
+    ledger.spend_ether_first(weth, hops, amount if exact_in and not limit else None)
     ledger.swap(
         ROUTER,
-        (single_hop(data, base, end, ledger),),
+        hops,
         exact_in=exact_in,
-        amount=word_at(data, base + 5 * WORD, end),
+        amount=amount,
         limit_amount=word_at(data, base + 6 * WORD, end),
-        sqrt_price_limit_x96=price_limit_at(data, base + 7 * WORD, end),
+        sqrt_price_limit_x96=limit,
         deadline_s=word_at(data, base + 4 * WORD, end),
-        to_router=address_at(data, base + 3 * WORD, end) == ZERO_ADDRESS,
+        to_router=address_at(data, base + 3 * WORD, end) in (ZERO_ADDRESS, router),
     )
 
 
-def _path(data: bytes, args: int, end: int, ledger: RouterLedger, exact_in: bool) -> None:
+def _path(
+    data: bytes, args: int, end: int, weth: Address, ledger: RouterLedger, router: Address, exact_in: bool
+) -> None:
     base = args + word_at(data, args, end)
     path_start, path_end = bytes_window(data, base, 0, end)
     hops = path_hops(data, path_start, path_end, ledger.budget)
+    if not exact_in:
+        hops = reversed_hops(hops)
+    amount = word_at(data, base + 3 * WORD, end)
+    ledger.spend_ether_first(weth, hops, amount if exact_in else None)
     ledger.swap(
         ROUTER,
-        hops if exact_in else reversed_hops(hops),
+        hops,
         exact_in=exact_in,
-        amount=word_at(data, base + 3 * WORD, end),
+        amount=amount,
         limit_amount=word_at(data, base + 4 * WORD, end),
         deadline_s=word_at(data, base + 2 * WORD, end),
-        to_router=address_at(data, base + WORD, end) == ZERO_ADDRESS,
+        to_router=address_at(data, base + WORD, end) in (ZERO_ADDRESS, router),
     )

@@ -76,10 +76,15 @@ class RouterLedger:
             self._balances[token] = replace(held, from_intents=(*held.from_intents, intent_index))
 
     def take(self, token: Address, amount: int) -> None:
-        """`amount` base units leave; a balance that could fall short of it becomes unknown."""
+        """`amount` base units leave; a balance that could fall short of it becomes unknown.
+
+        One that does fall short is `CalldataError`: only what others left in the router can save the call.
+        """
         held = self.balance(token)
         if held is None:
             return
+        if held.known < amount and not held.from_intents:
+            raise CalldataError
         if held.portions_bips or held.known < amount:
             self.forget(token)
         else:
@@ -111,6 +116,28 @@ class RouterLedger:
         self._balances[token] = _EMPTY
         self._unknown.discard(token)
 
+    def spend_ether_first(
+        self, weth: Address, hops: tuple[SwapHop, ...], amount: int | None, by_balance: bool = False
+    ) -> None:
+        """Before a swap of a v3 router: ether that it holds pays for WETH, if it is enough for the whole sum.
+
+        `amount` is what the first pool takes, None if that hangs on the pools; `by_balance` says that the
+        router's own WETH, already taken, was meant to pay it.
+        """
+        ether = self.balance(ETH)
+        if ether == _EMPTY or all(hop.token_in != weth for hop in hops):
+            return
+        at_first = hops[0].token_in == weth and all(hop.token_in != weth for hop in hops[1:])
+        if ether is not None and not ether.from_intents and at_first and amount is not None:
+            if ether.known >= amount:
+                self.take(ETH, amount)
+                if by_balance:
+                    self.put(weth, amount)
+            return
+        self.forget(ETH)
+        if by_balance or not at_first:
+            self.forget(weth)
+
     def swap(
         self,
         router: str,
@@ -133,6 +160,8 @@ class RouterLedger:
         elif paid_by_router:
             if exact_in and sqrt_price_limit_x96 == 0:
                 self.take(hops[0].token_in, amount)
+            elif self.balance(hops[0].token_in) == _EMPTY:
+                raise CalldataError
             else:
                 self.forget(hops[0].token_in)
         index = len(self.intents)

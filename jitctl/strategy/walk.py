@@ -104,8 +104,14 @@ class Walk:
         hops = intent.hops if intent.exact_in else tuple(reversed(intent.hops))
         first = amount
         at_first_hop = True
+        entered: set[Address] = set()
         for hop in hops:
             address = self._view.pool_at(hop.token_in, hop.token_out, hop.fee_pips)
+            if address in entered:
+                self.failure = "LOK: an exact output enters a pool that waits to be paid"
+                return
+            if address is not None and not intent.exact_in:
+                entered.add(address)
             if address is None or (address not in self.pools and address not in self._view.pools):
                 self.unfollowed += 1
                 if address is not None:
