@@ -39,6 +39,8 @@
         of the window passes for the market, here as everywhere. Then the loss at the true price is bounded
         by the capital times the error. (4) What the market does between two blocks is nobody's doing: the
         trades that follow it are open to an operator as to anybody who trades with a pool, less its fee.
+        (5) What the market does to a position left open is bounded by nothing but its closing, by anybody who
+        may. Its loss at that time's price uses up what is left of the budget, so it cannot be repeated.
         So: deep pools only, a window of 30 minutes or more, maxSpotTicks as small as the market allows,
         and no more capital here than is in use.
         The reverse holds too: an honest opening in a market that has just moved books a loss of up to
@@ -520,7 +522,8 @@ def _settle(
 ) -> uint256:
     """
     @notice Mark the position closed and replace its reserve by what was really lost.
-    @return The loss in WETH wei at the worse of the two prices, the tip included; 0 for a gain.
+    @return The loss in WETH wei at the worse of the two prices, the tip included; 0 for a gain. In a block
+        after the mint's, the price that this block began with counts as a third.
     """
     weth_is_token0: bool = pool_rules.weth_is_token0(rules)
     loss_wei: uint256 = position_value.loss(
@@ -533,15 +536,48 @@ def _settle(
                 position.amount0, position.amount1, tip_wei, collected0, collected1, began_price, weth_is_token0
             ),
         )
+    drift_wei: uint256 = 0
+    if position.blockNumber != block.number:
+        drift_wei = position_value.loss(
+            position.amount0,
+            position.amount1,
+            tip_wei,
+            collected0,
+            collected1,
+            self._price_now(pool),
+            weth_is_token0,
+        )
     position_record.store_closed(pool)
     before: uint256 = loss_budget.load()
-    after: uint256 = loss_budget.closed(before, position.boundGwei, loss_wei)
+    after: uint256 = loss_budget.closed(before, position.boundGwei, loss_wei, drift_wei)
     loss_budget.store(after)
+    loss_wei = max(loss_wei, drift_wei)
     if loss_wei != 0:
         log LossRecorded(pool=pool, lossWei=loss_wei, spentWei=loss_budget.spent_wei(after))
         if loss_budget.is_halted(after) and not loss_budget.is_halted(before):
             log Halted(by=self)
     return loss_wei
+
+
+@internal
+@view
+def _price_now(pool: address) -> uint256:
+    """
+    @return The sqrt price of the tick that this block began with, as far as prices can be valued.
+    """
+    sqrt_price: uint160 = 0
+    tick: int24 = 0
+    index: uint16 = 0
+    cardinality: uint16 = 0
+    next_cardinality: uint16 = 0
+    fee_protocol: uint8 = 0
+    unlocked: bool = False
+    sqrt_price, tick, index, cardinality, next_cardinality, fee_protocol, unlocked = staticcall IPool(
+        pool
+    ).slot0()
+    began: int256 = pool_twap.began(pool, tick, convert(index, uint256), convert(cardinality, uint256))
+    most: int256 = position_value.MAX_PRICE_TICK
+    return tick_price.sqrt_price_x96(convert(min(max(began, -most), most), int24))
 
 
 # Halting

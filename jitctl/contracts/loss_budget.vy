@@ -10,6 +10,10 @@
     credited: so the losses booked in any 24 hours, plus what is at stake, never exceed the budget as it
     stood at the latest opening. Lowering the budget stops openings; it cannot undo what is already at stake.
 
+    What the market does to a position left open is not reserved, as nothing bounds it. When such a position
+    is closed, its loss at that time's price uses the budget up as well, as far as there is any left: leaving
+    positions open cannot be repeated for free.
+
 @dev What the common path touches is one slot, the ledger, in gwei (losses and reserves rounded up, the
     budget down):
 
@@ -154,15 +158,22 @@ def opened(ledger: uint256, bound_gwei: uint256) -> uint256:
 
 
 @internal
-def closed(ledger: uint256, bound_gwei: uint256, loss_wei: uint256) -> uint256:
+def closed(ledger: uint256, bound_gwei: uint256, loss_wei: uint256, drift_wei: uint256) -> uint256:
     """
+    @param drift_wei The loss at later prices, which nothing was reserved for: booked instead of `loss_wei` if
+        it is more, up to what is left of the budget.
     @return The ledger with one position fewer, its reserve released and its loss booked in this hour;
         halted when the budget is used up. Never reverts: every sum saturates.
     """
     updated: uint256 = ledger - (bound_gwei << RESERVED_AT) - (1 << OPEN_AT)
-    if loss_wei == 0:
-        return updated
     loss_gwei: uint256 = min((loss_wei + (WEI_PER_GWEI - 1)) // WEI_PER_GWEI, LANE_MASK)
+    if drift_wei > loss_wei:
+        limit: uint256 = (updated >> BUDGET_AT) & AMOUNT_MASK
+        taken: uint256 = (updated & AMOUNT_MASK) + ((updated >> RESERVED_AT) & AMOUNT_MASK)
+        drift_gwei: uint256 = (drift_wei + (WEI_PER_GWEI - 1)) // WEI_PER_GWEI
+        loss_gwei = max(loss_gwei, min(drift_gwei, limit - min(limit, taken)))
+    if loss_gwei == 0:
+        return updated
     hour: uint256 = block.timestamp // HOUR_S
     at: uint256 = (hour % LANES) * LANE_BITS
     lanes: uint256 = self._lost_gwei[hour // LANES]

@@ -39,19 +39,12 @@ def read(
     @param tick The pool's present tick, with `index` and `cardinality` from the same reading of its slot0.
     @return The mean tick, rounded down, and the tick that this block began with.
     """
-    latest_s: uint256 = 0
+    known: bool = False
+    began: int256 = 0
     latest: int256 = 0
-    ready: bool = False
-    latest_s, latest, ready = self._observation(pool, index)
-    age_s: int256 = convert(self._since(latest_s), int256)
-    began: int256 = convert(tick, int256)
-    if age_s == 0:
-        # The tick may have moved since; the observation was written with the one before.
-        before_s: uint256 = 0
-        before: int256 = 0
-        before_s, before, ready = self._observation(pool, (index + cardinality - 1) % cardinality)
-        assert ready and before_s != latest_s, "no history"
-        began = (latest - before) // convert(self._since(before_s), int256)
+    age_s: int256 = 0
+    known, began, latest, age_s = self._began(pool, tick, index, cardinality)
+    assert known, "no history"
 
     found: bool = False
     early: int256 = 0
@@ -73,6 +66,46 @@ def read(
     if cumulative < 0 and cumulative % span_s != 0:
         mean -= 1
     return (mean, began)
+
+
+@internal
+@view
+def began(pool: address, tick: int24, index: uint256, cardinality: uint256) -> int256:
+    """
+    @return The tick that this block began with; the present one where the pool keeps too little to tell.
+        Never reverts.
+    """
+    known: bool = False
+    first: int256 = 0
+    latest: int256 = 0
+    age_s: int256 = 0
+    known, first, latest, age_s = self._began(pool, tick, index, cardinality)
+    return first
+
+
+@internal
+@view
+def _began(
+    pool: address, tick: int24, index: uint256, cardinality: uint256
+) -> (bool, int256, int256, int256):
+    """
+    @return Whether the tick that this block began with is known; that tick (the present one, if not); the
+        sum and the age in seconds of the latest observation.
+    """
+    latest_s: uint256 = 0
+    latest: int256 = 0
+    ready: bool = False
+    latest_s, latest, ready = self._observation(pool, index)
+    age_s: uint256 = self._since(latest_s)
+    if age_s != 0:
+        return (True, convert(tick, int256), latest, convert(age_s, int256))
+    # The tick may have moved since; the observation was written with the one before.
+    before_s: uint256 = 0
+    before: int256 = 0
+    before_s, before, ready = self._observation(pool, (index + cardinality - 1) % cardinality)
+    if not ready or before_s == latest_s:
+        return (False, convert(tick, int256), latest, 0)
+    return (True, (latest - before) // convert(self._since(before_s), int256), latest, 0)
 
 
 @internal

@@ -20,8 +20,8 @@ def open(bound_gwei: uint256):
 
 
 @external
-def close(bound_gwei: uint256, loss_wei: uint256):
-    loss_budget.store(loss_budget.closed(loss_budget.load(), bound_gwei, loss_wei))
+def close(bound_gwei: uint256, loss_wei: uint256, drift_wei: uint256):
+    loss_budget.store(loss_budget.closed(loss_budget.load(), bound_gwei, loss_wei, drift_wei))
 
 
 @external

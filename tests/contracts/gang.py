@@ -75,7 +75,8 @@ class Gang(Thief):
         )
         spent = self.world.spent
         assert lost <= spent, "it counts less than was lost"
-        assert spent + self.world.reserved <= max(self.budget_wei, spent if not self.books.open else 0)
+        most = max(self.budget_wei, self.limit_wei)
+        assert spent + self.world.reserved <= most or not self.books.open, "more than was allowed"
         assert self.world.evm.get_balance(self.world.executor) == 0
 
     # What they do

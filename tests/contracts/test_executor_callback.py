@@ -158,8 +158,9 @@ class TestTokenThatTaxesOneWay:
         closed = scene.close(sender=GUARDIAN) if how == "close" else scene.burn()
         lost = before - sum(scene.balances())
         assert lost > minted[f"amount{token_side}"] // 101
-        assert lost <= closed["lossWei"] <= lost + 4
-        assert closed["lossWei"] <= world.spent
+        assert lost <= closed["lossWei"] <= world.spent
+        # Later, the price that the victim left behind counts as well.
+        assert closed["lossWei"] <= lost + 4 or how == "burn_later"
         assert closed["collected0"] + closed["collected1"] == sum(minted[f"amount{n}"] for n in (0, 1)) - lost
 
     def test_the_budget_ends_it(self, scene: ExecutorPool) -> None:

@@ -34,8 +34,8 @@ class Budget:
     def open(self, bound_gwei: int) -> None:
         self.send("open(uint256)", bound_gwei)
 
-    def close(self, bound_gwei: int, loss_gwei: int) -> None:
-        self.send("close(uint256,uint256)", bound_gwei, loss_gwei * GWEI)
+    def close(self, bound_gwei: int, loss_gwei: int, drift_gwei: int = 0) -> None:
+        self.send("close(uint256,uint256,uint256)", bound_gwei, loss_gwei * GWEI, drift_gwei * GWEI)
         self.losses.append((self.world.timestamp_s, loss_gwei))
 
     def lose(self, gwei: int) -> None:
@@ -92,8 +92,31 @@ def test_losses_are_rounded_up_and_the_budget_down() -> None:
     budget.send("setBudget(uint256)", 3 * GWEI + 999_999_999)
     assert budget.figures()[2] == 3 * GWEI
     budget.open(2)
-    budget.send("close(uint256,uint256)", 2, GWEI + 1)
+    budget.send("close(uint256,uint256,uint256)", 2, GWEI + 1, 0)
     assert budget.spent_gwei == 2
+
+
+@pytest.mark.parametrize(
+    ("loss", "drift", "booked"),
+    [(5, 0, 5), (5, 4, 5), (5, 6, 6), (0, 40, 40), (0, 41, 40), (5, 2**180, 40), (0, 0, 0)],
+)
+def test_a_loss_at_later_prices_uses_up_what_is_left_and_no_more(loss: int, drift: int, booked: int) -> None:
+    budget = Budget(100)
+    budget.lose(40)
+    budget.open(20)
+    budget.open(30)
+    budget.close(30, loss, drift)
+    assert budget.spent_gwei == 40 + booked and not budget.figures()[3]
+    budget.close(20, 20)
+    assert budget.figures()[3] == (booked == 40)
+
+
+def test_a_loss_at_later_prices_with_the_budget_lowered_meanwhile() -> None:
+    budget = Budget(100)
+    budget.open(60)
+    budget.send("setBudget(uint256)", 10 * GWEI)
+    budget.close(60, 30, 50)
+    assert budget.spent_gwei == 30 and budget.figures()[3]
 
 
 def test_using_the_budget_up_halts() -> None:

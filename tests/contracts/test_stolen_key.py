@@ -219,6 +219,30 @@ def test_a_mean_that_lags_the_market_is_no_price_to_trade_at(weth_is_token0: boo
     assert BUDGET * 0.9 < thief.most_lost_at_market <= BUDGET
 
 
+@pytest.mark.parametrize("weth_is_token0", [False, True])
+def test_leaving_open_again_and_again_uses_the_budget_up(weth_is_token0: bool) -> None:
+    """He leaves each position to the next block's market, which takes what it likes from it.
+
+    Nothing bounds what the market does to one position before somebody closes it, but whoever closes it
+    books that, so it ends with the budget.
+    """
+    thief = Thief(1, market=True, rules=TIGHT, budget_wei=BUDGET, pools=(weth_is_token0,))
+    pool, rounds = thief.pools[0], []
+    while len(rounds) < 100:
+        at = pool.tick // 10 * 10
+        before = thief.held(pool)
+        if not thief.mint_most(pool, at - 10, at + 20):
+            break
+        thief.market_tick = 20 if thief.market_tick <= 0 else -20
+        pool.move_to(thief.market_tick)
+        thief.begin_block()
+        thief.close(pool, lambda: pool.close(sender=GUARDIAN))
+        rounds.append(thief.lost_at_market(pool, before))
+    assert thief.world.halted and 2 < len(rounds) < 100
+    assert thief.world.spent == BUDGET
+    assert BUDGET * 0.9 < sum(rounds) < BUDGET + max(rounds)
+
+
 @pytest.mark.parametrize("height", [1_000, 5_000, 20_000, 100_000, 200_000])
 def test_a_spike_over_one_block_boundary_is_diluted_or_noticed(height: int) -> None:
     """Blocks in a row are his, so nobody trades against him while he ends one with a false price."""

@@ -2,7 +2,8 @@
 
 The books are kept from token balances, apart from the contract's own: for every position, what left the
 executor and what came back (the tip has left), valued at the TWAP tick that stood when it was opened and at
-the tick that its block began with, whichever is worse.
+the tick that its block began with, whichever is worse. What was left open is also valued at the tick that the
+block of its closing began with: no reserve covers that, but what is left of the budget pays for it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
 from jitctl.contracts import calls
 
 DAY_S = 86_400
+FURTHEST_TICK = 332_000
+"""The contract values nothing beyond it."""
 WHATEVER_THE_SIZE = {
     "already open",
     "halted",
@@ -38,6 +41,7 @@ class Opened:
     twap_tick: int
     began_tick: int
     market_tick: int
+    block: int
 
 
 @dataclass
@@ -100,14 +104,20 @@ class Thief:
 
     def flow_of(self, pool: ExecutorPool, act: Callable[[], object]) -> Flow:
         """What `act` moved into the executor; a revert moves nothing and passes through."""
-        before = self._held(pool)
+        before = self.held(pool)
         act()
-        after = self._held(pool)
+        after = self.held(pool)
         return after[0] - before[0], after[1] - before[1]
 
-    def _held(self, pool: ExecutorPool) -> Flow:
+    def held(self, pool: ExecutorPool) -> Flow:
+        """What the executor holds of WETH and of the pool's other token."""
         executor = self.world.executor
         return self.world.balance(self.world.weth, executor), self.world.balance(pool.token, executor)
+
+    def lost_at_market(self, pool: ExecutorPool, before: Flow) -> Fraction:
+        """How much less the executor holds than before, in WETH wei at the market's price now."""
+        after = self.held(pool)
+        return before[0] - after[0] + (before[1] - after[1]) * self._price(pool, self.market_of(pool))
 
     def twap_tick(self, pool: ExecutorPool) -> int:
         arguments = (pool.address, self.rules.twap_window_s, 10**9)
@@ -128,7 +138,7 @@ class Thief:
             self.latest_refusal = str(refused)
             return False
         self.books.open[pool.address] = Opened(
-            flow, self.twap_tick(pool), self.began[pool.address], self.market_of(pool)
+            flow, self.twap_tick(pool), self.began[pool.address], self.market_of(pool), self.world.number
         )
         return True
 
@@ -146,15 +156,20 @@ class Thief:
     def close(self, pool: ExecutorPool, act: Callable[[], dict[str, int]]) -> None:
         """Close with `act` and hold the contract's own figure of the loss against ours."""
         said: dict[str, int] = {}
+        spent_before = self.world.spent
         flow = self.flow_of(pool, lambda: said.update(act()))
         opened = self.books.open.pop(pool.address)
         weth, token = opened.flow[0] + flow[0], opened.flow[1] + flow[1]
-        ticks = (opened.twap_tick, opened.began_tick, opened.market_tick)
+        now_tick = min(max(self.began[pool.address], -FURTHEST_TICK), FURTHEST_TICK)
+        ticks = (opened.twap_tick, opened.began_tick, opened.market_tick, now_tick)
         prices = [self._price(pool, tick) for tick in ticks]
-        at_twap, at_began, at_market = (-(weth + token * price) for price in prices)
+        at_twap, at_began, at_market, now = (-(weth + token * price) for price in prices)
         loss = max(at_twap, at_began)
         self.books.closed.append(Closed(self.world.timestamp_s, loss, at_market))
-        assert loss <= said["lossWei"] <= max(loss, 0) + 4 * (1 + max(prices)), "the contract's own figure"
+        worst = max(loss, now) if opened.block != self.world.number else loss
+        assert worst <= said["lossWei"] <= max(worst, 0) + 4 * (1 + max(prices)), "the contract's own figure"
+        left = self.world.view("budget()", "uint256") - spent_before - self.world.reserved
+        assert self.world.spent - spent_before >= min(worst, left), "what was left open is paid for as well"
         lost, at_market = self.books.lost_in_24h(), self.books.lost_in_24h_at_market()
         self.most_lost = max(self.most_lost, lost)
         self.most_lost_at_market = max(self.most_lost_at_market, at_market)
