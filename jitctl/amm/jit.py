@@ -9,9 +9,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import NamedTuple
 
-from jitctl.amm.full_math import MAX_UINT128
 from jitctl.amm.liquidity_math import add_delta, amounts_for_liquidity, max_liquidity_per_tick
 from jitctl.amm.pool import Pool, check_range
+from jitctl.amm.position import fees_owed
 from jitctl.amm.revert import PoolReverts
 from jitctl.amm.swap_math import check_swap, compute_swap_step, protocol_share
 from jitctl.amm.swap_result import SwapResult
@@ -25,7 +25,8 @@ class JitOutcome(NamedTuple):
 
     `minted*` is what the mint takes from us (rounded up), `burned*` what the burn returns (rounded down),
     `fees*` what collect pays beyond that. `adds_ticks` counts ticks that our position initialises and the
-    swap crosses: each makes the swap's own gas dearer.
+    swap crosses: each makes the swap's own gas dearer. `fee_growth_x128` is what the fees are made of, a unit
+    of liquidity in Q128: over several swaps it is the growth that adds up, and is rounded once.
     """
 
     minted0: int
@@ -36,6 +37,7 @@ class JitOutcome(NamedTuple):
     burned0: int
     burned1: int
     adds_ticks: int
+    fee_growth_x128: int
 
 
 def jit_swap(
@@ -62,13 +64,15 @@ def jit_swap(
     swap.run()
 
     burned0, burned1 = amounts_for_liquidity(swap.price, sqrt_lower, sqrt_upper, liquidity, False)
-    fees = (swap.fee_growth_x128 * liquidity >> 128) & MAX_UINT128
+    fees = fees_owed(liquidity, swap.fee_growth_x128, 0)
     amount0, amount1 = (swap.spent, -swap.received) if zero_for_one else (-swap.received, swap.spent)
     result = SwapResult(
         amount0, amount1, swap.price, swap.tick, swap.liquidity, swap.ticks_crossed, swap.protocol_fee
     )
     fees0, fees1 = (fees, 0) if zero_for_one else (0, fees)
-    return JitOutcome(minted0, minted1, result, fees0, fees1, burned0, burned1, swap.adds_ticks)
+    return JitOutcome(
+        minted0, minted1, result, fees0, fees1, burned0, burned1, swap.adds_ticks, swap.fee_growth_x128
+    )
 
 
 class _SwapWithPosition:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from jitctl.amm.jit import JitOutcome, jit_swap
 from jitctl.amm.pool import Pool
+from jitctl.amm.position import fees_owed
 from jitctl.amm.revert import PoolReverts
 from jitctl.amm.swap_result import SwapResult
 from jitctl.domain.swap_intent import SwapIntent, SwapTx
@@ -53,8 +54,8 @@ class Walk:
     """
 
     __slots__ = (
-        "_known_outcome", "_revisits", "_view", "failure", "jit", "outputs", "paid", "pools", "position",
-        "unfollowed", "unknown", "visits",
+        "_fee_growth", "_known_outcome", "_revisits", "_view", "failure", "jit", "outputs", "paid", "pools",
+        "position", "unfollowed", "unknown", "visits",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +68,7 @@ class Walk:
         """Walk at once. `known_outcome` is that of the position's only visit, if it is known already."""
         self._view = view
         self._known_outcome = known_outcome
+        self._fee_growth = [0, 0]
         self._revisits = sum(len(intent.hops) for intent in swap_tx.intents) > 1
         self.position = position
         self.pools: dict[Address, Pool] = {}
@@ -156,7 +158,12 @@ class Walk:
                 amount,
                 limit,
             )
-            self.jit = outcome if self.jit is None else _joined(self.jit, outcome)
+            self._fee_growth[not zero_for_one] += outcome.fee_growth_x128
+            if self.jit is None:
+                self.jit = outcome
+            else:
+                fees = [fees_owed(position.liquidity, growth, 0) for growth in self._fee_growth]
+                self.jit = _joined(self.jit, outcome, fees)
             result = outcome.swap
         else:
             result = pool.swap(zero_for_one, amount, limit)
@@ -185,18 +192,16 @@ class Walk:
                 return
 
 
-def _joined(first: JitOutcome, second: JitOutcome) -> JitOutcome:
-    """Return one position's outcome over two swaps: minted before the first, burned after the second.
-
-    The contract rounds the two swaps' fee growth once and not twice, so fees may be a wei or two higher.
-    """
+def _joined(first: JitOutcome, second: JitOutcome, fees: list[int]) -> JitOutcome:
+    """Return one position's outcome over two swaps: minted before the first, burned after the second."""
     return JitOutcome(
         first.minted0,
         first.minted1,
         second.swap,
-        first.fees0 + second.fees0,
-        first.fees1 + second.fees1,
+        fees[0],
+        fees[1],
         second.burned0,
         second.burned1,
         first.adds_ticks + second.adds_ticks,
+        0,
     )

@@ -76,6 +76,7 @@ def _jit_reference(pool: Pool, lower: int, upper: int, liquidity: int, *swap: in
         *((fees, 0) if swap[0] else (0, fees)),
         *amounts_for_liquidity(result.sqrt_price_x96, sqrt_lower, sqrt_upper, liquidity, False),
         crossed,
+        growth,
     )
 
 

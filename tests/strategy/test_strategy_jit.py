@@ -15,6 +15,7 @@ from eth_hash.auto import keccak
 from strategy_cases import DAI, SENDER, TX_HASH, USDC, USDT, WETH, head, pool_spec, random_pool
 
 from jitctl.amm.jit import jit_swap
+from jitctl.amm.swap_loop import swap_steps
 from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
 from jitctl.contracts.build import compile_source
 from jitctl.domain.engine_state import CrisisLevel
@@ -327,6 +328,22 @@ class TestSeveralIntents:
         assert plan.expected_fees1 == pytest.approx(whole.fees1, abs=4)
         assert plan.expected_burn0 == pytest.approx(whole.burned0, abs=10**4)
         assert plan.expected_mint0 == whole.minted0
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_fees_over_several_swaps_are_rounded_once(self, seed):
+        """As the contract does, which knows only the growth between mint and burn."""
+        rng = random.Random(seed)
+        intents = tuple(swap(amount=rng.randrange(10**18, 10**20)) for _ in range(rng.randint(2, 6)))
+        pool = VIEW.pools[USDC_WETH.address]
+        lower = pool.tick // 10 * 10
+        position = Position(USDC_WETH.address, lower, lower + 200, rng.randrange(10**15, 10**19))
+        state, growth = pool.with_mint(*position[1:]), 0
+        for intent in intents:
+            for step in swap_steps(state, False, intent.amount):
+                assert lower <= step.tick_before < lower + 200
+                growth += ((step.fee_amount - step.protocol_fee) << 128) // step.liquidity
+            state = state.with_swap(*state.swap(False, intent.amount)[2:5])
+        assert Walk(VIEW, victim(*intents), position).jit.fees1 == growth * position.liquidity >> 128
 
     def test_there_and_back_is_simulated_whole(self):
         there = swap(amount=400 * ETHER)
