@@ -88,9 +88,9 @@ class StrategyParams:
     max_tip_share_bps: int = 9_000
     inclusion: InclusionModel = field(default_factory=InclusionModel)
 
-    mint_gas_units: int = 235_000
+    mint_gas_units: int = 243_000
     tick_init_gas_units: int = 60_000
-    burn_gas_units: int = 170_000
+    burn_gas_units: int = 173_000
     victim_base_gas_units: int = 60_000
     victim_hop_gas_units: int = 75_000
     victim_tick_gas_units: int = 26_000

@@ -1,8 +1,9 @@
 """How much one mint may take: what we hold, what the operator allows, what the executor contract enforces.
 
 The contract values a mint at the pool's TWAP, bounds its notional and the distance of spot and range from the
-TWAP, and reserves the worst loss: the worth of what is minted less the least that the position can be worth
-at the TWAP, which it is when the pool's price stands there, or at the edge of the range next to it.
+TWAP, and reserves the worst loss at the TWAP and at the tick that the block began with, which is our head's:
+the worth of what is minted less the least that the position can be worth, which it is when the pool's price
+stands at the one in question, or at the edge of the range next to it.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class MintBounds:
     """One pool's bounds for one decision. Where no TWAP tick is known the pool's own price stands in."""
 
     __slots__ = (
-        "cap0", "cap1", "contract_mark", "limits", "loss_marks", "max_loss_wei", "max_notional_wei",
-        "max_value_wei", "pool", "spot", "twap_tick",
+        "began_mark", "cap0", "cap1", "contract_mark", "limits", "loss_marks", "max_loss_wei",
+        "max_notional_wei", "max_value_wei", "pool", "spot", "twap_tick",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +49,7 @@ class MintBounds:
         self.spot = pool_valuer(spec, pool.sqrt_price_x96)
         self.twap_tick = pool.tick if twap_tick is None else twap_tick
         self.contract_mark = self.spot if twap_tick is None else twap_valuer(spec, twap_tick)
+        self.began_mark = pool_valuer(spec, get_sqrt_ratio_at_tick(pool.tick))
         self.max_value_wei = params.max_notional_wei
         # The contract reads its TWAP a block later than we do, hence a margin on its bounds.
         kept = 10_000 - params.contract_margin_bps
@@ -57,7 +59,7 @@ class MintBounds:
         step = _TWAP_STEP_TICKS if params.contract_margin_bps else 0
         self.loss_marks = [
             (price, pool_valuer(spec, price), _slack_wei(spec, price))
-            for price in map(get_sqrt_ratio_at_tick, _nearest_ticks(self.twap_tick, step))
+            for price in map(get_sqrt_ratio_at_tick, {*_nearest_ticks(self.twap_tick, step), pool.tick})
         ]
 
     def refusal(self) -> str:

@@ -291,7 +291,11 @@ class PoolCase:
             * (10_000 - params.fee_margin_bps)
             // 10_000
         )
-        tip_cap_wei = min_fees_wei * params.tip_share_cap_bps(self.address) // 10_000
+        # At most a share of the fees at the TWAP, and no more than they are worth where the block began.
+        tip_cap_wei = min(
+            min_fees_wei * params.tip_share_cap_bps(self.address) // 10_000,
+            self.bounds.began_mark.wei(outcome.fees0, outcome.fees1),
+        )
         surplus = max(one.surplus_wei, 0)
         least = min(surplus * params.bid_min_share_bps // 10_000, tip_cap_wei)
         most = min(surplus * params.bid_max_share_bps // 10_000, tip_cap_wei)

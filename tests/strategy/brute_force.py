@@ -148,39 +148,41 @@ class BruteForce:
 
 
 class BoundedBruteForce(BruteForce):
-    """With the contract's bounds as well: distance from the TWAP, and the worst loss it would reserve."""
+    """With the contract's bounds as well: distance from the TWAP, and the worst loss it would reserve.
+
+    It reserves for the worse of two prices: the TWAP and the tick that the block began with.
+    """
 
     def __init__(self, case: SwapCase, twap_tick: int, loss_wei: int, range_ticks: int) -> None:
         super().__init__(case, max_width=8)
         self.twap_tick = twap_tick
         self.loss_wei = loss_wei
         self.range_ticks = range_ticks
-        self.twap_sqrt = get_sqrt_ratio_at_tick(twap_tick)
-        price = Fraction(self.twap_sqrt**2, 1 << 192)
-        self.twap0, self.twap1 = (
-            (Fraction(1), 1 / price) if case.spec.weth_is_token0 else (price, Fraction(1))
-        )
+        self.loss_sqrts = [get_sqrt_ratio_at_tick(tick) for tick in (twap_tick, self.pool.tick)]
 
     def most(self, lower: int, upper: int) -> int:
         distance = max(abs(lower - self.twap_tick), abs(upper - self.twap_tick))
         if distance > self.range_ticks:
             return 0
         most = super().most(lower, upper)
-        # Worth least at the TWAP: where the price stands there, or at the range's edge next to it.
         probe = 10**24
-        minted = self._worth(lower, upper, probe, self.pool.sqrt_price_x96)
-        lost = minted - self._worth(lower, upper, probe, self.twap_sqrt)
-        if lost > 0:
-            most = min(most, int(Fraction(self.loss_wei * probe) / lost))
+        for mark in self.loss_sqrts:
+            # Worth least where the pool's price stands at the mark, or at the range's edge next to it.
+            minted = self._worth(lower, upper, probe, self.pool.sqrt_price_x96, mark)
+            lost = minted - self._worth(lower, upper, probe, mark, mark)
+            if lost > 0:
+                most = min(most, int(Fraction(self.loss_wei * probe) / lost))
         return most
 
-    def _worth(self, lower: int, upper: int, liquidity: int, sqrt_price_x96: int) -> Fraction:
-        """What a position is worth at the TWAP while the pool stands at another price, in WETH wei."""
+    def _worth(self, lower: int, upper: int, liquidity: int, sqrt_price_x96: int, mark_x96: int) -> Fraction:
+        """What a position is worth at a mark while the pool stands at another price, in WETH wei."""
+        price = Fraction(mark_x96**2, 1 << 192)
+        worth0, worth1 = (Fraction(1), 1 / price) if self.case.spec.weth_is_token0 else (price, Fraction(1))
         a, b = get_sqrt_ratio_at_tick(lower), get_sqrt_ratio_at_tick(upper)
         at = min(max(sqrt_price_x96, a), b)
         amount0 = Fraction(liquidity * (1 << 96) * (b - at), at * b)
         amount1 = Fraction(liquidity * (at - a), 1 << 96)
-        return amount0 * self.twap0 + amount1 * self.twap1
+        return amount0 * worth0 + amount1 * worth1
 
 
 class ExistingTicks(BruteForce):

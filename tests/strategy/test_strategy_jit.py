@@ -475,7 +475,7 @@ class TestContractBounds:
         )
         assert isinstance(decision, Propose), decision
         for plan in (decision.plan, *decision.alternatives):
-            for tick in {twap, twap - (margin_bps > 0), twap + (margin_bps > 0)}:
+            for tick in {twap, twap - (margin_bps > 0), twap + (margin_bps > 0), twap - offset}:
                 assert probe.bound_wei(plan, tick) <= budget_wei
 
     def test_a_position_that_cannot_lose_at_the_twap_needs_no_budget(self):
