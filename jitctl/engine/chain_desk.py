@@ -96,7 +96,7 @@ class ChainDesk:
             self._sync.lose(followed.failure)
             self._sync.begin()
             return
-        parts.picture.pools_head = followed.head.hash
+        parts.picture.pools_at(followed.head.hash)
         self._markouts.priced(followed.head)
         self.follow_pools()
         if parts.picture.current:

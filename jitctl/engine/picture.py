@@ -16,13 +16,16 @@ from jitctl.engine.ports import GuardReading, PoolBook
 from jitctl.strategy.limits import StrategyParams
 from jitctl.strategy.market import MarketView, PairKey, index_pairs
 
+FOLLOWING_NS = 1_000_000_000
+"""How long the pools may take to follow before the engine counts as not ready."""
+
 
 @dataclass(slots=True)
 class Picture:
     """The head and what hangs on it.
 
     `synced` is False while something between the blocks is unknown; `pools_head` is the block that the pool
-    book describes, which trails the head for a moment.
+    book describes, which trails the head for a moment: since `behind_since_ns`, if it does.
     """
 
     params: StrategyParams
@@ -34,6 +37,7 @@ class Picture:
     guards: GuardReading | None = None
     synced: bool = False
     pools_head: Hash32 | None = None
+    behind_since_ns: int | None = None
     generation: int = 1
     by_pair: Mapping[PairKey, Address] = field(default_factory=dict)
     needles: tuple[bytes, ...] = ()
@@ -60,11 +64,24 @@ class Picture:
     def new_head(self, head: Head, now_ns: int) -> None:
         self.head, self.head_ns = head, now_ns
         self.base_fee_wei = next_base_fee_wei(head)
+        if self.behind_since_ns is None:
+            self.behind_since_ns = now_ns
+
+    def pools_at(self, block_hash: Hash32) -> None:
+        """Know which block the pool book describes now."""
+        self.pools_head = block_hash
+        if self.head is not None and self.head.hash == block_hash:
+            self.behind_since_ns = None
 
     @property
     def current(self) -> bool:
         """Whether decisions may be taken: in sync, and the pools are those of the head."""
         return self.synced and self.head is not None and self.pools_head == self.head.hash
+
+    def ready(self, now_ns: int) -> bool:
+        """Whether decisions are taken, but for the moment that following a new head takes."""
+        behind = self.behind_since_ns
+        return self.synced and (behind is None or now_ns - behind < FOLLOWING_NS)
 
     def params_under(self, level: CrisisLevel) -> StrategyParams:
         """Return the strategy's parameters as the crisis level and the executor contract tighten them."""

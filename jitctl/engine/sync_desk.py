@@ -98,7 +98,7 @@ class SyncDesk:
         parts.picture.synced = True
         if not self.loaded:
             self.loaded = True
-            parts.picture.pools_head = head.hash
+            parts.picture.pools_at(head.hash)
         moved = [str(each) for each in ranges if each.moved_without_us]
         if moved:
             self._halting.halt("engine", f"a nonce moved without us: {'; '.join(moved)}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 from installation import eventually
 
@@ -37,10 +39,8 @@ async def test_a_daemon_life_on_a_devnet(tmp_path):
         try:
             await live(net)
         finally:
-            for name in ("keeper_pid", "engine_pid"):
-                pid = getattr(net, name, 0)
-                if pid and ProcessIdentity.of(pid) is not None:
-                    os.kill(pid, signal.SIGKILL)
+            for pid in processes_of(net.folder):
+                os.kill(pid, signal.SIGKILL)
 
 
 async def test_an_executor_that_is_none_ends_the_start(tmp_path):
@@ -49,6 +49,15 @@ async def test_an_executor_that_is_none_ends_the_start(tmp_path):
         file.write_text(file.read_text().replace(net.executor, "0x" + "77" * 20))
         error = (await jitctl(net, "start", "--mode", "test", code=4))["error"]
         assert "no JitExecutor at 0x7777" in error["message"]
+
+
+def processes_of(folder):
+    """The daemon's processes, also of a start that never answered."""
+    config = str(folder / "config").encode()
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and config in (entry / "cmdline").read_bytes().split(b"\0"):
+                yield int(entry.name)
 
 
 async def live(net):

@@ -97,7 +97,8 @@ class World:
 
     async def _quiet(self) -> dict[str, Any] | None:
         now = await self.figures()
-        at_head = now.get("headHash") == self.net.chain.head.block["hash"] and now["synced"]
+        head = self.net.chain.head.block["hash"]
+        at_head = now.get("headHash") == now.get("poolsHeadHash") == head and now["synced"]
         busy = now["state"] != "RUNNING" or not now["tradingReady"] or any(now["queues"].values())
         if not at_head or busy or now["tasks"] > (self._idle_tasks or now["tasks"]):
             return None

@@ -313,3 +313,25 @@ async def test_a_command_is_answered_before_a_flood_of_pending(tmp_path: Path) -
     assert world.count("happenings", "pending_dropped") == 4000
     assert world.count("happenings", "pending_seen") == 1000
     await world.stop()
+
+
+async def test_following_a_head_takes_a_moment_and_no_longer(tmp_path: Path) -> None:
+    """A status that says "not ready" for some milliseconds after each block would alarm for nothing."""
+    world = await World(tmp_path).start()
+    followed, apply = asyncio.Event(), world.pools.apply
+
+    async def slowly(moved: ChainMoved) -> None:
+        await followed.wait()
+        await apply(moved)
+
+    world.pools.apply = slowly  # type: ignore[method-assign]
+    await world.mine()
+    figures = world.engine.figures()
+    assert figures["headHash"] != figures["poolsHeadHash"]
+    assert figures["tradingReady"] is True
+    await world.clock.advance(1.0)
+    assert world.engine.figures()["tradingReady"] is False
+    followed.set()
+    await settle()
+    assert world.engine.figures()["tradingReady"] is True
+    await world.stop()
