@@ -107,7 +107,7 @@ class LinkObserver:
     def event(self, name: str, fields: Mapping[str, object]) -> None:
         level = next((level for word, level in _LEVELS.items() if word in name), "info")
         line = LogLine(name, level, time.time(), {camel(key): value for key, value in fields.items()})
-        self._link.offer(line)
+        self._link.offer_soon(line)
         if name in ("engine_state", "crisis_level"):
             # The keeper answers operators from figures: a move must not wait for the next second.
             asyncio.get_running_loop().call_soon(self.on_move)

@@ -17,6 +17,9 @@ from jitctl.errors import ERRORS_BY_CODE, JitError, LinkClosed
 MAX_FRAME_BYTES = 1 << 20
 MAX_BACKLOG_BYTES = 4 << 20
 """What may wait for a keeper that does not read; beyond it droppable messages are dropped."""
+HOLD_S = 0.05
+MAX_HELD = 1_000
+"""How long, and how many, messages are held back that can wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Link:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._held: list[Message] = []
         self.dropped = 0
 
     @classmethod
@@ -123,10 +127,32 @@ class Link:
             raise LinkClosed("the link is closed")
         if self._backlog() > MAX_BACKLOG_BYTES:
             raise LinkClosed("the other side of the link reads nothing any more")
+        self._let_go()
         self._writer.write(encode(message))
 
     def offer(self, message: Message) -> None:
         """Queue a message that may be lost: dropped and counted when the other side is slow or gone."""
+        self._let_go()
+        self._write(message)
+
+    def offer_soon(self, message: Message) -> None:
+        """As `offer`, after `HOLD_S` or just before the next other message: order is kept.
+
+        What is told while a bundle is on its way must not wake the other process at that very moment.
+        """
+        if len(self._held) >= MAX_HELD:
+            self.dropped += 1
+            return
+        if not self._held:
+            asyncio.get_running_loop().call_later(HOLD_S, self._let_go)
+        self._held.append(message)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, []
+        for message in held:
+            self._write(message)
+
+    def _write(self, message: Message) -> None:
         if self._writer.is_closing() or self._backlog() > MAX_BACKLOG_BYTES // 4:
             self.dropped += 1
             return
@@ -140,6 +166,7 @@ class Link:
 
     async def flush(self) -> None:
         """Wait until everything queued has left; quiet if the other side is gone."""
+        self._let_go()
         try:
             # With the mark at zero, draining waits for the last byte.
             self._writer.transport.set_write_buffer_limits(high=0)

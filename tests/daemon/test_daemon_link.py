@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from jitctl.daemon import link as wire
-from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply
+from jitctl.daemon.link import MAX_HELD, Command, Failed, Figures, Link, LogLine, Reply
 from jitctl.errors import JitError, LinkClosed, Refused
 
 MESSAGES = [
@@ -33,6 +33,26 @@ async def test_messages_arrive_as_sent_and_in_order():
     assert [await theirs.receive() for _ in MESSAGES] == MESSAGES
     ours.close()
     theirs.close()
+
+
+async def test_what_can_wait_goes_before_the_next_message_or_by_itself():
+    near, far = await pair()
+    near.offer_soon(LogLine("first", "info", 1.0, {}))
+    near.offer_soon(LogLine("second", "info", 2.0, {}))
+    near.send(Figures("RUNNING"))
+    assert [await far.receive() for _ in range(3)] == [
+        LogLine("first", "info", 1.0, {}), LogLine("second", "info", 2.0, {}), Figures("RUNNING"),
+    ]  # fmt: skip
+    near.offer_soon(LogLine("alone", "info", 3.0, {}))
+    assert await asyncio.wait_for(far.receive(), 5) == LogLine("alone", "info", 3.0, {})
+    near.offer_soon(LogLine("last", "info", 4.0, {}))
+    await near.flush()
+    near.close()
+    assert (await far.receive()).event == "last"
+    for number in range(MAX_HELD + 5):
+        far.offer_soon(LogLine(str(number), "info", 0.0, {}))
+    assert far.dropped == 5
+    far.close()
 
 
 async def test_frames_may_arrive_in_any_pieces():
