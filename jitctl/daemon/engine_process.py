@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import os
 import select
 import signal
@@ -81,6 +82,9 @@ async def _run(end: socket.socket, config_dir: Path, mode: Mode) -> int:
         async with assembled(load(config_dir), mode, observer) as engine:
             host = EngineHost(engine, link)
             observer.on_move = host.tell
+            # What loading left behind stays for good: no later collection has to look at it again.
+            gc.collect()
+            gc.freeze()
             return await host.run()
     except LinkClosed:
         return 1
