@@ -107,7 +107,7 @@ class Keeper:
         return engine.state
 
     def _engine_log(self, line: LogLine) -> None:
-        self.telemetry.log(line.event, level=line.level, source="engine", time_s=line.time_s, **line.fields)
+        self.telemetry.record(line.event, line.fields, level=line.level, source="engine", time_s=line.time_s)
 
     def _engine_news(self) -> None:
         engine = self.engine

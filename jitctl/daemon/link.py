@@ -74,7 +74,10 @@ _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Command, Reply,
 def encode(message: Message) -> bytes:
     """Return one frame; an over-long message becomes a `JitError`, never a broken link."""
     # The standard library's encoder: amounts in wei do not fit the 64 bits of the faster ones.
-    body = json.dumps([type(message).__name__, asdict(message)], default=str).encode()
+    try:
+        body = json.dumps([type(message).__name__, asdict(message)], default=str).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise JitError(f"a {type(message).__name__} message cannot be told: {error}") from None
     if len(body) > MAX_FRAME_BYTES:
         raise JitError(f"a {type(message).__name__} message of {len(body)} bytes is too large for the link")
     return len(body).to_bytes(4, "big") + body

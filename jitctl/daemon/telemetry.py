@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,24 @@ class Telemetry:
         self.lost = 0
 
     def log(
-        self, event: str, *, level: str = "info", source: str = "keeper", time_s: float = 0.0, **fields: Any
+        self,
+        event: str,
+        *,
+        level: str = "info",
+        source: str = "keeper",
+        time_s: float = 0.0,
+        **fields: Any,
     ) -> None:
         """Write one line; `fields` are redacted, `event` is a fixed name."""
+        self.record(event, fields, level=level, source=source, time_s=time_s)
+
+    def record(
+        self, event: str, fields: Mapping[str, Any], *, level: str, source: str, time_s: float = 0.0
+    ) -> None:
+        """As `log`, for fields of somebody else's naming: none may hide what every line begins with."""
         stamp = time_s or self._wall_s()
         head = {"time": _iso(stamp), "level": level, "source": source, "event": event}
-        body = {**head, **{key: value for key, value in redact(fields).items() if key not in head}}
+        body = {**head, **{key: value for key, value in redact(dict(fields)).items() if key not in head}}
         line = json.dumps(body, ensure_ascii=False, default=str).encode() + b"\n"
         self._append(line)
         if self._mirror:

@@ -288,7 +288,7 @@ class Engine:
             parts.book.remove(tx_hash)
             parts.ports.observer.event("decision_failed", {"victim": tx_hash, "error": text})
             return
-        parts.ports.observer.event("engine_error", {"event": type(event).__name__, "error": text})
+        parts.ports.observer.event("engine_error", {"input": type(event).__name__, "error": text})
         self._pause(f"{type(event).__name__}: {text}")
 
     def _on_ledger_error(self, error: LedgerError) -> None:

@@ -55,7 +55,7 @@ class Standing:
             return False
         record = EngineRecord(self.state, level, self.mode, who, why, self._clock.wall_s())
         self._keep(record, must=level.rank < self.crisis.rank)
-        told = {"before": self.crisis.value, "level": level.value, "who": who, "why": why}
+        told = {"before": self.crisis.value, "crisis": level.value, "who": who, "why": why}
         self.crisis = level
         self._observer.event("crisis_level", told)
         return True

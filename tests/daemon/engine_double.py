@@ -2,7 +2,8 @@
 
 `JITCTL_DOUBLE` is a list of words: `die-starting`, `fail-starting`, `never-ready`, `halted`, `production`,
 `hang-on-pause` (the event loop stops answering at the first pause), `hold-barrier` (and meanwhile keeps the
-submit barrier), `hang-on-stop`, `die-on-resume`, `leak` (writes a secret to its log and stderr).
+submit barrier), `hang-on-stop`, `die-on-resume`, `leak` (writes a secret to its log and stderr),
+`collide` (its log line has fields named as what every line begins with).
 """
 
 from __future__ import annotations
@@ -94,6 +95,9 @@ class Double:
             )
             sys.stderr.write(f"stderr says 0x{CANARY}\n")
             sys.stderr.flush()
+        if "collide" in self.words:
+            fields = {"event": "ours", "level": "ours", "source": "ours", "time_s": 0, "error": "x"}
+            self.link.offer(LogLine("engine_error", "error", time.time(), fields))
         if "fail-starting" in self.words:
             error = Refused("the signer is already in use", hint="stop the other engine")
             self.link.offer(Failed(error.as_dict()["error"]))

@@ -320,6 +320,15 @@ def test_audit_that_cannot_be_written_refuses_resume_and_lets_pause_through(keep
     assert [record["verb"] for record in keeper.audit()] == ["pause", "resume", "resume"]
 
 
+def test_a_log_line_whose_fields_are_named_as_its_head_leaves_the_engine_heard(tmp_path):
+    with running_keeper(tmp_path, behaviour="collide") as keeper:
+        eventually(lambda: "engine_error" in {line["event"] for line in keeper.log()}, "the line is logged")
+        assert keeper.client().call("pause", body={"reason": "test"})["state"] == "PAUSED"
+        assert keeper.client().call("resume", body={"reason": "test"})["state"] == "RUNNING"
+        keeper.client().call("stop")
+        keeper.process.wait(10)
+
+
 def test_no_secret_reaches_the_log(tmp_path):
     from engine_double import CANARY
 

@@ -126,6 +126,19 @@ async def test_an_over_long_message_is_refused_and_the_link_lives():
     theirs.close()
 
 
+async def test_what_cannot_be_written_down_is_refused_and_the_link_lives():
+    ours, theirs = await pair()
+    absurd = Figures("RUNNING", {"netWei": 1 << 40_000})
+    with pytest.raises(JitError):
+        ours.send(absurd)
+    ours.offer(absurd)
+    assert ours.dropped == 1
+    ours.send(MESSAGES[0])
+    assert await theirs.receive() == MESSAGES[0]
+    ours.close()
+    theirs.close()
+
+
 def test_errors_keep_their_kind():
     error = wire.error_of(Refused("no", hint="why").as_dict()["error"])
     assert (type(error), error.message, error.hint) == (Refused, "no", "why")

@@ -93,6 +93,18 @@ def test_log_lines_are_json_with_fixed_head_and_no_secrets(tmp_path):
     assert second["url"].startswith("https://<redacted>@node.example/v2/<redacted>")
 
 
+@pytest.mark.parametrize("name", ["event", "level", "source", "time", "time_s", "self", "fields"])
+def test_a_field_of_any_name_costs_no_line(tmp_path, name):
+    path = tmp_path / "bot.log"
+    log = Telemetry(path)
+    log.record("engine_error", {name: "ours", "error": "x"}, level="error", source="engine", time_s=1.0)
+    log.close()
+    (line,) = map(json.loads, path.read_text().splitlines())
+    assert (line["event"], line["level"], line["source"]) == ("engine_error", "error", "engine")
+    assert line["time"].startswith("1970-01-01T00:00:01")
+    assert line["error"] == "x"
+
+
 def test_log_rotates_and_never_grows_past_its_bound(tmp_path):
     path = tmp_path / "jit-bot.log"
     log = Telemetry(path, rotate_bytes=2_000)
