@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +53,11 @@ class HttpRpc:
                 trust_env=False,
                 limits=httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=60),
             )
-        async with self._client.stream("POST", self._url, content=body, timeout=timeout_s) as response:
+        # httpx bounds every read by itself: a reply that comes in drips would never end.
+        async with (
+            asyncio.timeout(timeout_s),
+            self._client.stream("POST", self._url, content=body, timeout=timeout_s) as response,
+        ):
             chunks: list[bytes] = []
             size = 0
             async for chunk in response.aiter_bytes():

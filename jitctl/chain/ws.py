@@ -255,12 +255,14 @@ def rpc_error(name: str, message: dict[str, Any]) -> NodeError | None:
     if not isinstance(error, dict):
         return NodeError(f"node {name}: an error of the wrong shape", rpc_code=0)
     code = error.get("code")
+    if not isinstance(code, int):
+        code = 0
     data = error.get("data")
     text = f"node {name}: {str(error.get('message', 'unnamed error'))[:200]}"
     if code in RATE_LIMIT_CODES:
         return RateLimitedError(text)
     return NodeError(
         text,
-        rpc_code=code if isinstance(code, int) else 0,
+        rpc_code=code,
         rpc_data=data if isinstance(data, str) else None,
     )

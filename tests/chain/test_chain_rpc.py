@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
 
 import pytest
@@ -44,8 +46,6 @@ async def test_calls_go_over_the_socket_once_it_is_open(nodes):
 
 
 async def test_many_calls_share_one_socket_and_replies_find_their_caller(nodes):
-    import asyncio
-
     first, second = nodes
     first.answers["echo"] = lambda value: value
     async with pool_of(first, second) as pool:
@@ -78,6 +78,45 @@ async def test_a_reply_that_is_no_reply_fails_over(nodes, body):
     assert await pool.call("eth_blockNumber") == hex(100)
     assert pool.counters["failovers"] == 1
     await pool.close()
+
+
+@pytest.mark.parametrize("code", [[], {}, "x", None, 1.5], ids=str)
+async def test_an_error_whose_code_is_no_number_is_an_answer_all_the_same(nodes, code):
+    first, _ = nodes
+    first.answers["odd"] = {"rpc_error": {"code": code, "message": "no"}}
+    async with pool_of(first) as pool:
+        for asked in (pool, first_over_http := NodePool([http_only(first)], CHAIN_ID, clock=ManualClock())):
+            with pytest.raises(NodeError) as caught:
+                await asked.call("odd")
+            assert caught.value.rpc_code == 0
+        assert [health.web_socket for health in pool.health()] == [True]
+        await first_over_http.close()
+
+
+async def test_a_reply_that_comes_in_drips_is_given_up_and_the_next_node_asked(nodes):
+    _, second = nodes
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    dripping = NodeEndpoint("dripping", f"http://127.0.0.1:{port}/")
+    pool = NodePool([dripping, http_only(second)], CHAIN_ID, clock=ManualClock(), timeout_s=0.2)
+    try:
+        async with asyncio.timeout(5):
+            assert await pool.call("eth_blockNumber") == hex(100)
+        assert pool.counters["timed_out"] == 1
+        assert pool.counters["failovers"] == 1
+    finally:
+        await pool.close()
+        server.close()
 
 
 async def test_429_is_respected_until_retry_after_has_passed(nodes):
@@ -148,8 +187,6 @@ async def test_a_pool_of_silent_nodes_times_out(nodes):
 
 
 async def test_a_socket_that_drops_in_the_middle_of_a_call_is_followed_by_http(nodes):
-    import asyncio
-
     first, second = nodes
     async with pool_of(first, second) as pool:
         first.silent_methods.add("later")
