@@ -9,7 +9,7 @@ from typing import Any
 from jitctl.chain.block_reads import read_block
 from jitctl.chain.foreign_errors import mapped
 from jitctl.chain.lens import Node, view
-from jitctl.chain.quantities import head_of, quantity
+from jitctl.chain.quantities import amount_of, count_of, head_of, quantity
 from jitctl.contracts import calls
 from jitctl.domain.bundle import LegAmounts, MinedBundle, MinedLeg
 from jitctl.domain.chain import Block, Head
@@ -126,15 +126,15 @@ class ChainReader:
 def _leg(receipt: Mapping[str, Any], tx_hash: Hash32) -> MinedLeg:
     if hash32(receipt["transactionHash"]) != tx_hash:
         raise ValueError("a receipt of another transaction")
-    gas_used = int(receipt["gasUsed"], 16)
+    gas_used = count_of(receipt["gasUsed"])
     return MinedLeg(
         tx_hash=tx_hash,
-        block_number=int(receipt["blockNumber"], 16),
+        block_number=count_of(receipt["blockNumber"]),
         block_hash=hash32(receipt["blockHash"]),
-        tx_index=int(receipt["transactionIndex"], 16),
-        success=int(receipt["status"], 16) == 1,
+        tx_index=count_of(receipt["transactionIndex"]),
+        success=count_of(receipt["status"]) == 1,
         gas_used=gas_used,
-        gas_cost_wei=gas_used * int(receipt["effectiveGasPrice"], 16),
+        gas_cost_wei=gas_used * amount_of(receipt["effectiveGasPrice"]),
     )
 
 

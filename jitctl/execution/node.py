@@ -10,6 +10,7 @@ from jitctl.domain.values import Address
 from jitctl.errors import NodeError
 
 Call: TypeAlias = "dict[str, Any]"
+_QUANTITY_CHARS = 66
 
 
 class Node(Protocol):
@@ -82,7 +83,7 @@ def simulation_results(reply: Any, parent: Head, count: int) -> list[dict[str, A
     try:
         (simulated,) = reply
         results = simulated["calls"]
-        if int(simulated["number"], 16) != parent.number + 1:
+        if number(simulated["number"], "a block number") != parent.number + 1:
             raise NodeError("the node simulated another block number")
         if len(results) != count or not all(isinstance(result, dict) for result in results):
             raise NodeError("the node did not return one result per call")
@@ -92,8 +93,10 @@ def simulation_results(reply: Any, parent: Head, count: int) -> list[dict[str, A
 
 
 def number(value: Any, what: str) -> int:
-    """A hex quantity; raises `NodeError`."""
-    try:
-        return int(value, 16)
-    except (TypeError, ValueError):
-        raise NodeError(f"the node answered {str(value)[:40]!r} for {what}") from None
+    """A hex quantity of at most 256 bits; raises `NodeError`."""
+    if isinstance(value, str) and value.startswith("0x") and len(value) <= _QUANTITY_CHARS:
+        try:
+            return int(value, 16)
+        except ValueError:
+            pass
+    raise NodeError(f"the node answered {str(value)[:40]!r} for {what}")
