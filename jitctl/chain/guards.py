@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from jitctl.amm.tick_math import MAX_TICK, MIN_TICK
 from jitctl.chain.lens import Node, signed, view, view_many
 from jitctl.contracts import calls
 from jitctl.domain.chain import Head
@@ -84,4 +85,7 @@ class ExecutorGuards:
         words = [int.from_bytes(raw[start : start + 32], "big") for start in range(0, len(raw), 32)]
         if len(words) < 5 or words[0] != 64 or words[2] != 2:
             raise NodeError(f"{pool} does not answer observe")
-        return (signed(words[4]) - signed(words[3])) // window_s
+        tick = (signed(words[4]) - signed(words[3])) // window_s
+        if not MIN_TICK <= tick <= MAX_TICK:
+            raise NodeError(f"{pool} answers observe with a tick that no pool has")
+        return tick

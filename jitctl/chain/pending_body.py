@@ -29,6 +29,8 @@ def parse_pending(body: Any, seen_ns: int) -> PendingTx | None:
         to = body["to"]
         if tx_type not in KNOWN_TYPES or not isinstance(to, str | None):
             return None
+        if tx_type == 4 and not isinstance(body["authorizationList"], list):
+            return None
         max_fee_wei, priority_wei = _fees(body, tx_type)
         return PendingTx(
             hash=hash32(body["hash"]),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
+from jitctl.amm.tick_math import MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick
 from jitctl.chain.clock import Clock, SystemClock
 from jitctl.chain.lens import Node, signed, view
 from jitctl.domain.chain import Head
@@ -167,4 +167,8 @@ class PoolTwapPrices(_MarkKeeper):
             self.counters.add("bad_answer")
             raise NodeError(f"{spec.name}: observe answered with the wrong shape")
         # Floor, as the periphery's OracleLibrary rounds a negative mean away from zero.
-        return (signed(words[4]) - signed(words[3])) // self._window_s
+        tick = (signed(words[4]) - signed(words[3])) // self._window_s
+        if not MIN_TICK <= tick <= MAX_TICK:
+            self.counters.add("bad_answer")
+            raise NodeError(f"{spec.name}: observe answered with a tick that no pool has")
+        return tick

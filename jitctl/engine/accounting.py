@@ -23,6 +23,7 @@ TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523
 """keccak256 of `Transfer(address,address,uint256)` of an ERC-20 token."""
 NOTHING = LegAmounts(0, 0, 0, 0, 0, 0, 0)
 _Q192 = 1 << 192
+_SWAP_BYTES = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,8 @@ def pool_prices(block: Block | None, pool: Address, mined: MinedBundle, parent_x
         if log.address != pool or not log.topics or log.topics[0] != SWAP_TOPIC:
             continue
         price = int.from_bytes(log.data[64:96], "big")
+        if len(log.data) != _SWAP_BYTES or not price:
+            continue  # a node's nonsense: the parent's price is the better guess
         if mint_index is not None and log.tx_index < mint_index:
             before = after = price
         if log.tx_hash == victim_hash:

@@ -184,6 +184,6 @@ def _leg(result: Mapping[str, Any]) -> LegResult:
 
 def _logs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     logs = result.get("logs")
-    if not isinstance(logs, list):
+    if not isinstance(logs, list) or not all(isinstance(log, Mapping) for log in logs):
         raise NodeError("the node's simulation has no logs")
     return logs

@@ -12,7 +12,7 @@ from jitctl.domain.chain import Head, PendingTx
 from jitctl.domain.counters import Counters
 from jitctl.domain.swap_intent import SwapHop, SwapIntent, SwapTx
 from jitctl.domain.values import Address, PoolSpec
-from jitctl.errors import JitError
+from jitctl.errors import JitError, NodeError
 from jitctl.execution.node import Node, block_overrides, simulate_calls
 from jitctl.execution.simulate import victim_call
 
@@ -87,7 +87,10 @@ class NodeTracer:
         if result.get("status") != "0x1":
             self.counters.add("reverts")
             return ()
-        intents = [self._intent(log) for log in result.get("logs") or ()]
+        try:
+            intents = [self._intent(log) for log in result.get("logs") or ()]
+        except (LookupError, TypeError, ValueError):
+            raise NodeError("the node's simulation has logs of the wrong shape") from None
         found = tuple(intent for intent in intents if intent is not None)
         if not found:
             self.counters.add("no_swap")

@@ -75,6 +75,8 @@ def test_a_creation_has_no_receiver():
         {"maxPriorityFeePerGas": "0x77359401"},
         {"maxFeePerGas": None},
         {"blockHash": "0x" + "11" * 32},
+        {"type": "0x4"},
+        {"type": "0x4", "authorizationList": None},
     ],
     ids=str,
 )

@@ -1,6 +1,7 @@
 """Attempts and named flows explain every change of a balance, to the wei."""
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 from engine_world import (
@@ -196,6 +197,9 @@ def test_prices_are_those_around_the_victim() -> None:
     )
     assert pool_prices(block, POOL, mined, 7) == PoolPrices(111, 222)
     assert pool_prices(None, POOL, mined, 7) == PoolPrices(7, 7)
+    for data in (b"", b"\x12", bytes(160), bytes(159)):
+        nonsense = [replace(log, data=data) for log in logs]
+        assert pool_prices(chain.add_block([], nonsense), POOL, mined, 7) == PoolPrices(7, 7)
     lone = MinedBundle(MinedLeg(a_hash(1), 101, a_hash(101), 0, True, 1, 1), None, None, mined.amounts)
     assert pool_prices(block, POOL, lone, 7) == PoolPrices(7, 7)
 

@@ -197,6 +197,8 @@ async def test_a_silent_node_is_a_timeout(rig):
         [],
         {},
         "0x1",
+        "0x" + "f" * 9_000,
+        "-0x1",
         [{"number": "0x1", "calls": []}],
         [{"number": "0x5", "calls": [1, 2, 3]}],
     ],
@@ -204,4 +206,40 @@ async def test_a_silent_node_is_a_timeout(rig):
 )
 async def test_a_lying_node_is_a_named_failure(rig, answer):
     simulator = NodeSimulator(FailingNode(answer), executor=rig.executor)
+    assert (await simulated(rig, simulator)).reason == "simulation_failed"
+
+
+class Twisting:
+    """A real node whose simulations are changed on their way."""
+
+    def __init__(self, nodes, twist) -> None:
+        self.nodes = nodes
+        self.twist = twist
+
+    async def call(self, method, params=(), **limits):
+        return await self.nodes.call(method, params, **limits)
+
+    async def call_many(self, requests, **limits):
+        simulated, *others = await self.nodes.call_many(requests, **limits)
+        for result in simulated[0]["calls"]:
+            result.update(self.twist)
+        return [simulated, *others]
+
+
+@pytest.mark.parametrize(
+    "twist",
+    [
+        {"logs": [None]},
+        {"logs": ["x"]},
+        {"logs": []},
+        {"logs": None},
+        {"status": "1"},
+        {"status": True},
+        {"gasUsed": "0x" + "f" * 9_000},
+        {"gasUsed": "-0xffffffff"},
+    ],
+    ids=lambda twist: str(twist)[:30],
+)
+async def test_nonsense_within_a_simulation_is_a_named_failure(rig, twist):
+    simulator = NodeSimulator(Twisting(rig.nodes, twist), executor=rig.executor, timeout_s=5)
     assert (await simulated(rig, simulator)).reason == "simulation_failed"

@@ -8,7 +8,7 @@ import pytest
 
 from jitctl.domain.swap_intent import SwapHop
 from jitctl.errors import NodeError
-from jitctl.execution.tracer import NodeTracer
+from jitctl.execution.tracer import SWAP_TOPIC, NodeTracer
 from tests.chain.devnet_rig import DevnetRig
 
 POOL = "WETH/USDC-0.05%"
@@ -96,4 +96,31 @@ async def test_a_silent_node_is_given_up(rig: DevnetRig):
     tx = await rig.swap(rig.spec(POOL), 10**18)
     tracer = NodeTracer(Waiting(), rig.specs, timeout_s=0.05)
     assert await tracer.observe(tx, await rig.reader.head()) is None
+    assert tracer.counters["failed"] == 1
+
+
+class Telling:
+    """Answers every simulation with one call that succeeded and logged `logs`."""
+
+    def __init__(self, parent, logs) -> None:
+        call = {"status": "0x1", "gasUsed": "0x1", "logs": logs}
+        self.reply = [{"number": hex(parent.number + 1), "calls": [call]}]
+
+    async def call(self, method, params=(), *, timeout_s=None, only=None):
+        return self.reply
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"data": "0xzz"}, {"data": "0x1"}, {"topics": 5}, {"topics": {"a": 1}}, {"topics": True}, None],
+    ids=str,
+)
+async def test_logs_of_the_wrong_shape_are_a_counted_failure(rig: DevnetRig, changes):
+    spec = rig.spec(POOL)
+    tx = await rig.swap(spec, 10**18)
+    head = await rig.reader.head()
+    log = {"address": spec.address, "topics": [SWAP_TOPIC], "data": "0x" + "00" * 160}
+    logs = 7 if changes is None else [{**log, **changes}]
+    tracer = NodeTracer(Telling(head, logs), rig.specs, timeout_s=5)
+    assert await tracer.observe(tx, head) is None
     assert tracer.counters["failed"] == 1
