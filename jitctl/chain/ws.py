@@ -92,6 +92,7 @@ class WsRpc:
                     return await future
         finally:
             self._waiting.pop(request_id, None)
+            _seen(future)
 
     async def call_many(
         self, requests: Sequence[Request], *, timeout_s: float = 2.0
@@ -125,9 +126,7 @@ class WsRpc:
         finally:
             self._batched.difference_update(ids)
             for request_id in ids:
-                future = self._waiting.pop(request_id)
-                if future.done() and not future.cancelled():
-                    future.exception()  # seen, or asyncio would warn that nobody asked
+                _seen(self._waiting.pop(request_id))
 
     def _expect(self) -> tuple[int, asyncio.Future[Any]]:
         if self._closed.is_set():
@@ -242,6 +241,12 @@ class WsRpc:
         for future in list(self._waiting.values()):
             if not future.done():
                 future.set_exception(NodeError(f"node {self.name}: the WebSocket closed before the reply"))
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    """A reply that nobody awaits any more: asyncio would warn that its exception was never asked for."""
+    if future.done() and not future.cancelled():
+        future.exception()
 
 
 def rpc_error(name: str, message: dict[str, Any]) -> NodeError | None:
