@@ -305,7 +305,8 @@ class NodePool:
         try:
             await self._check_chain(endpoint, PROBE_TIMEOUT_S)
             head = await endpoint.call("eth_blockNumber", (), PROBE_TIMEOUT_S)
-            best = max((e.health.head_number or 0 for e in self._endpoints), default=0)
+            # One that is gone may have said anything before: it holds nobody back.
+            best = max((e.health.head_number or 0 for e in self._endpoints if e.health.usable), default=0)
             number = quantity(head, name, "eth_blockNumber")
         except (NodeError, TimedOut) as error:
             endpoint.chain_checked = False

@@ -250,6 +250,21 @@ async def test_a_node_that_falls_behind_is_benched_and_recovers(nodes):
     await pool.close()
 
 
+async def test_a_node_that_lied_about_its_head_and_died_holds_nobody_back(nodes):
+    first, second = nodes
+    clock = ManualClock()
+    pool = NodePool([http_only(first), http_only(second)], CHAIN_ID, clock=clock)
+    second.head_number = 10**9
+    await pool.probe()
+    assert [health.usable for health in pool.health()] == [False, True]
+    second.status = 503
+    for _ in range(PROBES_TO_RECOVER + 1):
+        clock.advance(2.0)
+        await pool.probe()
+    assert [health.usable for health in pool.health()] == [True, False]
+    await pool.close()
+
+
 async def test_the_socket_is_reopened_with_backoff(nodes):
     first, second = nodes
     clock = ManualClock()
