@@ -334,6 +334,7 @@ class NodePool:
             await ws.close()
             return False
         endpoint.ws = ws
+        endpoint.batches = True
         return True
 
     async def _keep_socket(self, endpoint: _Endpoint) -> None:

@@ -8,11 +8,12 @@ from jitctl.domain.records import AttemptChange, AttemptResult, IntendedClose
 from jitctl.domain.values import Address, Hash32
 from jitctl.engine.accounting import pool_prices, with_close
 from jitctl.engine.events import CloseRead, CloseSent, Note, OpenPositionsRead
+from jitctl.engine.halting import Halting
 from jitctl.engine.lanes import Lane
 from jitctl.engine.parts import Parts
 from jitctl.engine.reads import Reads
 from jitctl.engine.strays import Strays
-from jitctl.engine.watch import RETRY_BLOCKS, LeftOpen
+from jitctl.engine.watch import RETRY_BLOCKS, REVERTS_BEFORE_PAUSE, LeftOpen
 from jitctl.engine.within import within
 from jitctl.errors import JitError
 
@@ -23,9 +24,10 @@ DONE_KEPT_BLOCKS = 64
 class Closing:
     """Notices, closes and accounts for positions that no block should leave open."""
 
-    def __init__(self, parts: Parts, reads: Reads, strays: Strays) -> None:
+    def __init__(self, parts: Parts, reads: Reads, strays: Strays, halting: Halting) -> None:
         self._parts = parts
         self._reads = reads
+        self._halting = halting
         self._strays = strays
         self._done: dict[Hash32, list[tuple[LeftOpen, AttemptResult | None]]] = {}
 
@@ -129,6 +131,7 @@ class Closing:
             if self.accounts_for(close.tx_hash) and intended is not None:
                 self._strays.note(close.tx_hash, intended.operator, close.block_hash)
             left.close_txs = tuple(tx for tx in left.close_txs if tx != close.tx_hash)
+            self._reverted(read.pool)
             return
         parts.watch.closed(read.pool)
         parts.metrics.happenings.add("closes")
@@ -141,6 +144,15 @@ class Closing:
         told = {"pool": read.pool, "tx": close.tx_hash, "gas_wei": close.gas_cost_wei}
         parts.ports.ledger.record("position_closed", told, now_s)
         parts.ports.observer.event("position_closed", {**told, "by": "engine"})
+
+    def _reverted(self, pool: Address) -> None:
+        """Every close that reverts costs its gas: a position that cannot be closed so is for a human."""
+        parts = self._parts
+        parts.metrics.happenings.add("closes_reverted")
+        if parts.watch.close_reverted(pool):
+            why = f"{REVERTS_BEFORE_PAUSE} closes of the position in pool {pool} reverted"
+            parts.ports.observer.event("closes_given_up", {"pool": pool, "detail": why})
+            self._halting.pause("engine", why)
 
     def _remember_closes(self, pool: Address) -> None:
         """An earlier run may have sent closes of what is open now."""

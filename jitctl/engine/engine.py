@@ -114,7 +114,7 @@ class Engine:
         self._halting = Halting(parts, attempts)
         reads = Reads(parts)
         strays = Strays(parts, reads)
-        closing = Closing(parts, reads, strays)
+        closing = Closing(parts, reads, strays, self._halting)
         sync = SyncDesk(parts, self._pending, self._halting, reads, closing, last)
         self._chain = ChainDesk(parts, self._pending, self._halting, reads, sync, closing, strays)
         self._reporting = Reporting(parts)

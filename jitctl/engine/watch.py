@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from jitctl.engine.attempts import Attempt
 
 RETRY_BLOCKS = 3
 """A close that was not mined after so many blocks is sent again."""
+REVERTS_BEFORE_PAUSE = 3
+"""Closes of one pool that may revert in a row before somebody has to look."""
 CLOSES_KEPT = 64
 """Closes remembered for one position."""
 
@@ -41,6 +44,7 @@ class PositionWatch:
 
     def __init__(self) -> None:
         self._open: dict[Address, LeftOpen] = {}
+        self._reverts: Counter[Address] = Counter()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -87,4 +91,13 @@ class PositionWatch:
 
     def closed(self, pool: Address) -> LeftOpen | None:
         """Forget a position whose close has been read."""
+        del self._reverts[pool]
         return self._open.pop(pool, None)
+
+    def close_reverted(self, pool: Address) -> bool:
+        """Count a close that was mined and reverted; True, and counted anew, if too many did in a row."""
+        self._reverts[pool] += 1
+        if self._reverts[pool] < REVERTS_BEFORE_PAUSE:
+            return False
+        del self._reverts[pool]
+        return True

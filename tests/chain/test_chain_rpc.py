@@ -325,15 +325,22 @@ async def test_several_calls_in_one_frame_are_answered_in_order(nodes):
         assert first.frames[-1] == 3
 
 
-async def test_a_node_without_batches_is_asked_one_by_one_from_then_on(nodes):
+async def test_a_node_without_batches_is_asked_one_by_one_while_its_socket_lasts(nodes):
     first, second = nodes
+    clock = ManualClock()
     first.answers["echo"] = lambda value: value
     first.refuse_batches = True
-    async with pool_of(first, second) as pool:
+    async with pool_of(first, second, clock=clock) as pool:
         for _ in range(2):
             assert await pool.call_many([("echo", [1]), ("echo", [2])], timeout_s=5) == [1, 2]
         assert first.frames.count(2) == 1
         assert pool.health()[0].usable
+        first.refuse_batches = False
+        await first.drop_sockets()
+        await until(lambda: pool.counters["socket_lost"] == 1)
+        await clock.advance_until(lambda: pool.health()[0].web_socket)
+        assert await pool.call_many([("echo", [1]), ("echo", [2])], timeout_s=5) == [1, 2]
+        assert first.frames.count(2) == 2
 
 
 async def test_several_calls_without_a_socket_go_over_http(nodes):

@@ -23,6 +23,7 @@ from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import LegAmounts
 from jitctl.domain.chain import ChainMoved, MinedTx
 from jitctl.domain.records import FlowKind, Outcome
+from jitctl.engine.watch import REVERTS_BEFORE_PAUSE
 from jitctl.errors import NodeError
 
 
@@ -103,6 +104,28 @@ async def test_a_close_that_reverts_is_sent_again(tmp_path: Path) -> None:
     assert [nonce for _, _, nonce, _ in world.closer.sent] == [8, 9]
     (gas,) = world.ledger.flows()
     assert (gas.kind, gas.account, gas.amount) == (FlowKind.GAS, OPERATOR, -90_000 * BASE_FEE)
+    await world.stop()
+
+
+async def test_a_position_whose_closes_revert_again_and_again_pauses(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    for sent_before in range(1, REVERTS_BEFORE_PAUSE + 1):
+        assert len(world.closer.sent) == sent_before
+        assert world.engine.state == "RUNNING"
+        *_, nonce, close = world.closer.sent[-1]
+        world.chain.receipts[close] = (False, 90_000)
+        await world.mine(others=[MinedTx(close, OPERATOR, EXECUTOR, nonce, 0)])
+        await world.empty_blocks(3)
+    assert world.engine.state == "PAUSED"
+    assert POOL in (await world.command("status"))["reason"]
+    assert len(world.closer.sent) == REVERTS_BEFORE_PAUSE
+    assert len(world.observer.named("closes_given_up")) == 1
+    await world.empty_blocks(6)
+    assert len(world.closer.sent) == REVERTS_BEFORE_PAUSE
+    await world.command("resume")
+    await world.mine()
+    assert len(world.closer.sent) == REVERTS_BEFORE_PAUSE + 1
     await world.stop()
 
 
