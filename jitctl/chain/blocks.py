@@ -40,8 +40,9 @@ class BlockFeed:
     """Emits `ChainMoved` for every change of the head.
 
     Heads come from a subscription; when none came for `stall_s` (or there is no subscription) the head is
-    polled. Blocks between the last head and the new one are walked by parent hash. A fork below everything
-    that was followed is emitted as `resynced` and `too_deep`, a long gap as `resynced`.
+    polled. Blocks between the last head and the new one are walked by parent hash. A long gap is emitted as
+    `resynced`, and so is a fork below everything that was followed: also as `too_deep`, unless little was
+    followed yet and what was settled before it still stands.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class BlockFeed:
         executor: Address,
         pools: Iterable[Address] = (),
         max_reorg_depth: int = 64,
+        settle_depth: int = 64,
         clock: Clock | None = None,
         rng: random.Random | None = None,
         stall_s: float = 18.0,
@@ -61,11 +63,13 @@ class BlockFeed:
         self._executor = executor
         self._pools: tuple[Address, ...] = tuple(pools)
         self._depth = max_reorg_depth
+        self._settle_depth = settle_depth
         self._clock = clock or SystemClock()
         self._rng = rng or random.Random()
         self._stall_s = stall_s
         self._poll_s = poll_s
         self._followed: deque[Head] = deque(maxlen=max_reorg_depth + 1)
+        self._settled: Head | None = None  # the newest that was settled when the first of these was the head
         self._wake = asyncio.Event()
         self._stalled = asyncio.Event()
         self._announced: Hash32 | None = None
@@ -139,6 +143,7 @@ class BlockFeed:
             return None
         blocks = [await self._read(announced)]
         if not self._followed:
+            self._settled = await self._settled_below(blocks[0].head)
             return self._emit(blocks, (), resynced=True)
         oldest = self._followed[0].number
         while (first := blocks[-1].head).parent_hash not in known:
@@ -153,16 +158,29 @@ class BlockFeed:
         removed: list[Head] = []
         standing = False
         for followed in reversed(self._followed):
-            # A node whose head is below `followed` has no such block: that is not the same one either.
-            try:
-                standing = (await self._header(hex(followed.number))).hash == followed.hash
-            except NodeError as error:
-                if error.rpc_code is None and not isinstance(error, NoSuchBlockError):
-                    raise
+            standing = await self._stands(followed)
             if standing:
                 break
             removed.append(followed)
+        if not standing and self._settled is not None and len(self._followed) <= self._depth:
+            standing = await self._stands(self._settled)
+        self._settled = await self._settled_below(block.head)
         return self._emit([block], tuple(removed), resynced=True, too_deep=not standing)
+
+    async def _stands(self, head: Head) -> bool:
+        return await self._canonical(head.number) == head
+
+    async def _settled_below(self, head: Head) -> Head | None:
+        return await self._canonical(max(0, head.number - self._settle_depth))
+
+    async def _canonical(self, number: int) -> Head | None:
+        """Return the canonical header of a number; None where the node has no such block."""
+        try:
+            return await self._header(hex(number))
+        except NodeError as error:
+            if error.rpc_code is None and not isinstance(error, NoSuchBlockError):
+                raise
+            return None
 
     def _above(self, ancestor: Hash32) -> tuple[Head, ...]:
         """Followed heads after `ancestor`, newest first."""

@@ -124,6 +124,7 @@ def _ports(
         executor=executor,
         pools=watched,
         max_reorg_depth=depth,
+        settle_depth=main.chain.settle_depth,
         stall_s=1.5 * main.chain.slot_seconds,
         poll_s=min(1.0, main.chain.slot_seconds / 4),
     )

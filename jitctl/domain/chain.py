@@ -90,9 +90,10 @@ class ChainMoved:
 
     `added` always links: each block's parent is the one before it, the first one's is what `removed`
     uncovered. `resynced` is set when blocks in between were not followed (start, or a gap too deep to
-    walk): state derived from logs must then be loaded afresh at `added[-1]`. `too_deep` is set when the
-    chain forked off below everything that was followed (more than the maximum reorg depth): what was
-    believed settled may not be, so the engine halts.
+    walk, or a fork below the first block that was followed): state derived from logs must then be loaded
+    afresh at `added[-1]`. `too_deep` is set when the chain forked off below more than the maximum reorg
+    depth, or below what was settled when following began: what was believed settled may not be, so the
+    engine halts.
     """
 
     added: tuple[Block, ...]

@@ -22,13 +22,14 @@ from tests.chain.devnet_rig import DevnetRig
 class Follower:
     """A block feed and a book, advanced by hand."""
 
-    def __init__(self, rig: DevnetRig, depth: int = 16) -> None:
+    def __init__(self, rig: DevnetRig, depth: int = 16, settle_depth: int = 64) -> None:
         self.rig = rig
         self.feed = BlockFeed(
             rig.nodes,
             executor=rig.executor,
             pools=[spec.address for spec in rig.specs],
             max_reorg_depth=depth,
+            settle_depth=settle_depth,
         )
         self.book = ChainPoolBook(rig.nodes, max_reorg_depth=depth)
 
@@ -166,6 +167,23 @@ async def test_a_reorg_deeper_than_allowed_is_said(rig: DevnetRig):
     moved = await follower.advance()
     assert moved.resynced and moved.too_deep
     assert [head.hash for head in moved.removed] == before
+    await follower.agrees()
+
+
+@pytest.mark.parametrize(("reorg_depth", "too_deep"), [(1, False), (7, False), (10, True)])
+async def test_a_reorg_below_the_first_block_that_was_followed(
+    rig: DevnetRig, reorg_depth: int, too_deep: bool
+):
+    for _ in range(10):
+        await traded(rig, random.Random(4), 1)
+        await rig.net.slot()
+    follower = Follower(rig, settle_depth=8)
+    await follower.start()
+    (first,) = await _heads(rig, 1)
+    await rig.net.reorg(reorg_depth, mode=ReorgMode.EMPTY)
+    moved = await follower.advance()
+    assert moved.resynced and moved.too_deep is too_deep
+    assert [head.hash for head in moved.removed] == [first]
     await follower.agrees()
 
 
