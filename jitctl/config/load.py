@@ -130,6 +130,9 @@ def _read(path: Path) -> tuple[_Source | None, list[Problem]]:
         return None, [Problem("JC002", name, error.lineno, error.colno, "", f"not JSON: {error.msg}")]
     except tomllib.TOMLDecodeError as error:
         return None, [_toml_error(name, text, str(error))]
+    except (ValueError, RecursionError) as error:
+        # The parsers' own limits: a number of thousands of digits, thousands of nested brackets.
+        return None, [Problem("JC003", name, 1, 1, "", f"cannot be read: {error}")]
     if not isinstance(data, dict):
         return None, [Problem("JC002", name, 1, 1, "", "expected an object at the top")]
     return _Source(name, locate(text), data), []

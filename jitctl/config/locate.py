@@ -70,7 +70,7 @@ def quick_folders(config_dir: Path) -> Folders:
     paths: dict[str, str] = {}
     try:
         section = _read(config_dir).get("paths", {})
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         section = {}
     if isinstance(section, dict):
         paths = {k: v for k, v in section.items() if k in DEFAULT_PATHS and isinstance(v, str)}

@@ -115,6 +115,7 @@ def test_column_points_into_an_inline_table(tmp_path):
         ("strategy", '"0.001 ether"', "-1", "JC104"),
         ("strategy", "[limits]", "[bid]\nmin_share_bps = 9\nmax_share_bps = 8\n[limits]", "JC122"),
         ("pools", "[[pools]]", "[[pools]", "JC002"),
+        ("jitctl", "[prices.feeds]", "[prices]\nmax_age_s = inf\n[prices.feeds]", "JC104"),
     ],
 )
 def test_each_rule(tmp_path, stem, old, new, rule):
@@ -153,8 +154,17 @@ def test_file_that_is_not_utf8_is_reported(tmp_path):
     assert check_file(path)[0].rule == "JC003"
 
 
-def test_broken_file_does_not_hide_the_socket(tmp_path):
-    config = write_config(tmp_path, jitctl="this is = not [ toml")
+@pytest.mark.parametrize("suffix", [".toml", ".json"])
+@pytest.mark.parametrize("value", ["9" * 5_000, "[" * 100_000 + "]" * 100_000])
+def test_what_is_beyond_the_parsers_is_reported(tmp_path, suffix, value):
+    path = tmp_path / f"pools{suffix}"
+    path.write_text(f"pools = {value}" if suffix == ".toml" else f'{{"pools": {value}}}')
+    assert check_file(path)[0].rule == "JC003"
+
+
+@pytest.mark.parametrize("text", ["this is = not [ toml", "x = " + "[" * 100_000 + "]" * 100_000])
+def test_broken_file_does_not_hide_the_socket(tmp_path, text):
+    config = write_config(tmp_path, jitctl=text)
     assert quick_folders(config).socket == tmp_path / "run" / "jitctl.sock"
 
 

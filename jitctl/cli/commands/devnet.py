@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +19,8 @@ app = typer.Typer(no_args_is_help=True, help="Run a private chain with Uniswap v
 
 DirOption = Annotated[Path, typer.Option("--dir", help="The devnet's folder.", file_okay=False)]
 _DEFAULT_DIR = Path("devnet")
+MAX_AMOUNT = 2**128
+"""More than any token's supply; the routers' own types take no more."""
 
 
 class Router(StrEnum):
@@ -151,9 +153,9 @@ def swap(
 def _base_units(text: str, decimals: int) -> int:
     try:
         amount = Decimal(text).scaleb(decimals)
-    except InvalidOperation:
+    except DecimalException:
         raise UsageError(f"{text!r} is not an amount") from None
-    if not amount.is_finite() or amount <= 0 or amount != amount.to_integral_value():
+    if not (amount.is_finite() and 0 < amount < MAX_AMOUNT and amount == amount.to_integral_value()):
         raise UsageError(f"{text!r} is not an amount of a token with {decimals} decimals")
     return int(amount)
 
