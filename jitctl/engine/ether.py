@@ -21,13 +21,16 @@ from jitctl.errors import JitError, NodeError
 MAX_WAITING = 1_000
 """Blocks whose balances have not been read yet; beyond it the oldest is given up."""
 TRIES = 3
-"""A node that has thrown away a block's state will not find it again."""
+"""A node that has thrown away a settled block's state will not find it again. Before that a refusal is a bad
+moment, and a flow that is given up stays without a name."""
 
 
 @dataclass(slots=True)
 class _Waiting:
     block: Block
     refusals: int = 0
+    refused_at: int | None = None
+    """The head's number at the last refusal: until it is settled, it is asked once a head."""
 
 
 class Ether:
@@ -49,9 +52,11 @@ class Ether:
 
     def go_on(self) -> None:
         """Read the oldest block that is not known yet."""
-        if self._waiting:
-            block = next(iter(self._waiting.values())).block
-            self._parts.background.start("read:ether", lambda: self._read(block))
+        if not self._waiting:
+            return
+        oldest = next(iter(self._waiting.values()))
+        if oldest.refused_at != self._head_number() or self._is_settled(oldest.block):
+            self._parts.background.start("read:ether", lambda: self._read(oldest.block))
 
     def on_read(self, read: EtherRead) -> None:
         """Write what nothing else explains, and go on with the next block. Raises `LedgerError`."""
@@ -60,10 +65,11 @@ class Ether:
             self.go_on()
             return
         if read.unexplained_wei is None:
-            waiting.refusals += read.refused
-            if waiting.refusals >= TRIES:
-                self._give_up(read.block_hash)
-            return  # it is asked again with the next tick
+            if read.refused:
+                waiting.refusals, waiting.refused_at = waiting.refusals + 1, self._head_number()
+                if waiting.refusals >= TRIES and self._is_settled(waiting.block):
+                    self._give_up(read.block_hash)
+            return  # it is asked again with the next tick, or once the head has moved
         del self._waiting[read.block_hash]
         head = waiting.block.head
         flows = [
@@ -76,6 +82,13 @@ class Ether:
         if flows:
             self._parts.ports.ledger.add_flows(flows)
         self.go_on()
+
+    def _head_number(self) -> int:
+        head = self._parts.picture.head
+        return head.number if head is not None else 0
+
+    def _is_settled(self, block: Block) -> bool:
+        return self._head_number() - block.head.number >= self._parts.settings.settle_depth
 
     def _give_up(self, block_hash: Hash32) -> None:
         waiting = self._waiting.pop(block_hash)

@@ -71,7 +71,32 @@ async def test_blocks_that_nobody_followed_are_asked_too(tmp_path: Path) -> None
     await world.stop()
 
 
-async def test_a_node_without_the_state_is_asked_three_times_and_the_block_counted(tmp_path: Path) -> None:
+async def test_a_node_that_refuses_for_a_while_is_asked_again(
+    tmp_path: Path,
+) -> None:
+    world = await World(tmp_path).start()
+    answer = world.chain.eth_balance
+
+    async def down(account: str, at: str | None = None) -> int:
+        raise NodeError("not now", rpc_code=-32000)
+
+    world.chain.eth_balance = down  # type: ignore[method-assign, assignment]
+    block = await world.mine(emit=False)
+    world.chain.quiet_ether[block.head.hash, OPERATOR] = 7
+    await world.deliver(block)
+    await world.empty_blocks(2 * TRIES)
+    assert world.ledger.flows() == ()
+    world.chain.eth_balance = answer  # type: ignore[method-assign]
+    await world.empty_blocks(1)
+    await world.clock.advance(1.1)
+    assert [(flow.block_hash, flow.amount) for flow in world.ledger.flows()] == [(block.head.hash, 7)]
+    assert world.count("happenings", "ether_unread") == 0
+    await world.stop()
+
+
+async def test_a_node_without_the_state_is_asked_until_the_block_is_settled_and_it_is_counted(
+    tmp_path: Path,
+) -> None:
     world = await World(tmp_path).start()
     asked = 0
 
@@ -82,9 +107,9 @@ async def test_a_node_without_the_state_is_asked_three_times_and_the_block_count
 
     world.chain.eth_balance = pruned  # type: ignore[method-assign, assignment]
     await world.mine()
-    await world.empty_blocks(4)
+    await world.empty_blocks(8 + 4)
     assert world.count("happenings", "ether_unread") >= 1
-    assert asked <= 2 * TRIES * 6
+    assert asked <= 2 * TRIES * 14
     assert world.ledger.flows() == ()
     assert world.engine.state == "RUNNING"
     await world.stop()
