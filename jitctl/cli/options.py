@@ -47,6 +47,16 @@ def client(ctx: typer.Context, *, timeout_s: float = 10.0) -> Client:
     return Client(folders(ctx).socket, timeout_s=timeout_s)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder that the user named, unless it is there; raises `JitError` where none can be."""
+    from jitctl.errors import JitError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JitError(f"cannot make the folder {folder}: {error.strerror or error}") from None
+
+
 def warn_of_version(asked: Client) -> None:
     """Say so when the daemon runs another version than this command line; the command has still worked."""
     if asked.version_differs:

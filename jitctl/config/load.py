@@ -131,11 +131,18 @@ def _read(path: Path) -> tuple[_Source | None, list[Problem]]:
     except tomllib.TOMLDecodeError as error:
         return None, [_toml_error(name, text, str(error))]
     except (ValueError, RecursionError) as error:
-        # The parsers' own limits: a number of thousands of digits, thousands of nested brackets.
-        return None, [Problem("JC003", name, 1, 1, "", f"cannot be read: {error}")]
+        return None, [_beyond(name, error)]
     if not isinstance(data, dict):
         return None, [Problem("JC002", name, 1, 1, "", "expected an object at the top")]
-    return _Source(name, locate(text), data), []
+    try:
+        return _Source(name, locate(text), data), []
+    except RecursionError as error:
+        return None, [_beyond(name, error)]
+
+
+def _beyond(name: str, error: Exception) -> Problem:
+    """The parsers' own limits: a number of thousands of digits, brackets nested hundreds deep."""
+    return Problem("JC003", name, 1, 1, "", f"cannot be read: {error}")
 
 
 def _toml_error(name: str, text: str, message: str) -> Problem:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jitctl.cli import render
-from jitctl.cli.options import OutputOption
+from jitctl.cli.options import OutputOption, make_folder
 from jitctl.cli.render import Format
 from jitctl.domain.values import Address
 
@@ -24,7 +24,7 @@ def demo(
     ] = Path("out/captured-swap.png"),
     directory: Annotated[
         Path | None,
-        typer.Option("--dir", help="Keep all files here (an empty folder)."),
+        typer.Option("--dir", help="Keep all files here (an empty folder).", file_okay=False),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Other accounts, other liquidity.")] = 1,
     output: OutputOption = Format.TEXT,
@@ -47,7 +47,9 @@ def demo(
         raise UsageError(f"--plot {plot}: the picture is .png or .svg")
     if directory is not None and directory.exists() and any(directory.iterdir()):
         raise UsageError(f"--dir {directory} is not empty", hint="name a new folder")
-    plot.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (plot.parent, directory):
+        if folder is not None:
+            make_folder(folder)
     with tempfile.TemporaryDirectory(prefix="jitctl-demo-") as scratch, render.progress() as say:
         found = asyncio.run(run_demo(directory or Path(scratch), plot.absolute(), say, seed=seed))
     render.result(_data(found), output, lambda _: _text(found))

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from jitctl.cli import render
-from jitctl.cli.options import OutputOption
+from jitctl.cli.options import OutputOption, make_folder
 from jitctl.cli.render import Format
 from jitctl.domain.values import Token
 from jitctl.errors import UsageError
@@ -61,6 +61,7 @@ def up(
         render.note(f"already running in {folder}")
         render.result(_described(found.data), output, _up_text)
         return
+    make_folder(folder)
     if detach:
         arguments = [
             "--slot-seconds", str(slot_seconds), "--seed", str(seed), "--port", str(port),
