@@ -168,7 +168,8 @@ class BlockFeed:
         return self._emit([block], tuple(removed), resynced=True, too_deep=not standing)
 
     async def _stands(self, head: Head) -> bool:
-        return await self._canonical(head.number) == head
+        found = await self._canonical(head.number)
+        return found is not None and found.hash == head.hash
 
     async def _settled_below(self, head: Head) -> Head | None:
         return await self._canonical(max(0, head.number - self._settle_depth))

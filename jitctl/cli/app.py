@@ -157,7 +157,7 @@ def _usage(failure: click.ClickException) -> UsageError:
     if isinstance(failure, click.exceptions.NoArgsIsHelpError):
         return UsageError(failure.format_message())
     hint = f"see: {context.command_path} --help" if context is not None else "see: jitctl --help"
-    return UsageError(failure.format_message(), hint=hint)
+    return UsageError(" ".join(failure.format_message().split()), hint=hint)
 
 
 def _output_of(args: list[str]) -> str:

@@ -28,6 +28,7 @@ VERBS = (
     Verb("start", "Lifecycle", LOCAL, "Start the bot, in test or production mode."),
     Verb("pause", "Lifecycle", DAEMON, "Submit nothing more; returns once that is certain."),
     Verb("resume", "Lifecycle", DAEMON, "Go on after a pause."),
+    Verb("clear-halt", "Lifecycle", DAEMON, "Leave a halt, into a pause, once nothing is open."),
     Verb("stop", "Lifecycle", DAEMON, "End the bot in good order."),
     Verb("validate-config", "Configuration", LOCAL, "Check configuration files and list every problem."),
     Verb("devnet", "Development", LOCAL, "Run a private chain with Uniswap v3, users and a builder."),

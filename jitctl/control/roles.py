@@ -27,6 +27,7 @@ ROUTES = (
     Route("daily-summary", "GET", "/api/daily-summary", VIEWER, (UNIX, TCP)),
     Route("pause", "POST", "/admin/pause", OPERATOR, (UNIX,), tightens=True),
     Route("resume", "POST", "/admin/resume", ADMIN, (UNIX,)),
+    Route("clear-halt", "POST", "/admin/clear-halt", ADMIN, (UNIX,)),
     Route("start", "POST", "/admin/start", ADMIN, (UNIX,)),
     Route("stop", "POST", "/admin/stop", ADMIN, (UNIX,), tightens=True),
 )

@@ -74,7 +74,7 @@ def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Doo
             caller = Caller(peer.person, peer.uid, rights.role_of(peer), door)
             return JSONResponse(to_wire(await keeper.act(verb, await _action_request(request), caller)))
 
-    for verb in ("pause", "resume", "start", "stop"):
+    for verb in ("pause", "resume", "clear-halt", "start", "stop"):
         admin(verb)
     return Door(api, keeper, door, rights, port)
 

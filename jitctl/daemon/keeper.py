@@ -184,8 +184,8 @@ class Keeper:
             return await self._pause(request, caller)
         async with self._one_action:
             match verb:
-                case "resume":
-                    return await self._resume(request, caller)
+                case "resume" | "clear-halt":
+                    return await self._loosen(verb, request, caller)
                 case "start":
                     return await self._start(request)
                 case _:
@@ -249,9 +249,9 @@ class Keeper:
             hint="see the log for what holds the engine; jitctl stop ends it",
         )
 
-    async def _resume(self, request: ActionRequest, caller: Caller) -> ActionReply:
-        engine = self._running_engine("resume")
-        body = await engine.ask("resume", limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason)
+    async def _loosen(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
+        engine = self._running_engine(verb)
+        body = await engine.ask(verb, limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason)
         return _reply(body)
 
     async def _start(self, request: ActionRequest) -> ActionReply:

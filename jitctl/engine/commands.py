@@ -150,6 +150,12 @@ class Commands:
                 "reading the open positions",
                 self._reads.open_pools_at(head, sorted(parts.picture.specs)),
             )
+            reserved_wei = await within(
+                parts.ports.clock,
+                parts.settings.read_timeout_s,
+                "reading the executor's reserve",
+                parts.ports.chain.reserved_wei(parts.settings.executor, head.hash),
+            )
         except JitError as error:
             raise CannotDetermine(
                 f"cannot tell whether positions are open: {error.message}", hint="check the node, then repeat"
@@ -158,6 +164,11 @@ class Commands:
             raise PositionsOpen(
                 f"{len(open_pools)} positions are open: {', '.join(open_pools)}",
                 hint="close them with the guardian's key, then repeat",
+            )
+        if reserved_wei:
+            raise PositionsOpen(
+                f"a position is open in a pool that is not configured: {reserved_wei} wei are held for it",
+                hint="close it with the guardian's key, then repeat",
             )
         parts.latch.clear(asked.who, asked.reason, parts.ports.clock.wall_s())
         parts.standing.move(EngineEvent.CLEAR_HALT, asked.who, asked.reason)

@@ -159,3 +159,9 @@ def test_terminal_is_not_steered_by_what_a_node_says(capsys):
     from jitctl.cli import render
 
     assert render.printable("ok\x1b[2Jgone\r") == "ok\\x1b[2Jgone\\x0d"
+
+
+def test_a_missing_choice_is_named_in_one_line(capsys):
+    assert run(["start", "--foreground"]) == 2
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "error: Missing option '--mode'. Choose from: test, production"

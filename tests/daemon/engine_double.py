@@ -82,6 +82,11 @@ class Double:
                 changed = self.state != "RUNNING"
                 self.become("RUNNING")
                 return {"changed": changed, "message": "resumed" if changed else "already running"}
+            case "clear-halt":
+                changed = self.state == "HALTED"
+                if changed:
+                    self.become("PAUSED", command.reason)
+                return {"changed": changed, "message": "halt cleared; paused" if changed else "not halted"}
             case "stop":
                 if "hang-on-stop" in self.words:
                     self.hang()

@@ -146,6 +146,9 @@ async def test_emergency_stop_halts_cancels_and_only_clear_halt_leads_out(tmp_pa
     world.chain.open = {POOL}
     with pytest.raises(PositionsOpen, match=POOL):
         await world.command("clear-halt")
+    world.chain.open = {account(77)}
+    with pytest.raises(PositionsOpen, match="not configured"):
+        await world.command("clear-halt")
     world.chain.open = set()
     world.chain.failure = NodeError("down")
     with pytest.raises(CannotDetermine, match="down"):

@@ -71,9 +71,7 @@ async def test_blocks_that_nobody_followed_are_asked_too(tmp_path: Path) -> None
     await world.stop()
 
 
-async def test_a_node_that_refuses_for_a_while_is_asked_again(
-    tmp_path: Path,
-) -> None:
+async def test_a_node_that_refuses_for_a_while_is_asked_again(tmp_path: Path) -> None:
     world = await World(tmp_path).start()
     answer = world.chain.eth_balance
 

@@ -1,0 +1,39 @@
+"""`jitctl clear-halt`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jitctl.cli import options, render
+from jitctl.cli.confirm import confirm
+from jitctl.cli.options import OutputOption, YesOption
+from jitctl.cli.render import Format
+
+
+def clear_halt(
+    ctx: typer.Context,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit trail.")],
+    yes: YesOption = False,
+    output: OutputOption = Format.TEXT,
+) -> None:
+    """Leave a halt, into a pause, once nothing is open.
+
+    Nothing is submitted before a resume. Refused while a position is open on chain (exit code 5), or while
+    that cannot be told (6). Asks first; automation passes --yes.
+
+    Example: jitctl clear-halt --reason "the reorg was looked into; the ledger agrees with the chain"
+    """
+    asked = options.client(ctx)
+    if not yes:
+        status = asked.call("status")
+        if status.get("state") == "HALTED":
+            why = status.get("reason") or "no reason is known"
+            confirm(
+                f"clear the halt of the {status.get('mode')} bot on chain {status.get('chainId')} ({why})",
+                word="clear-halt",
+            )
+    reply = asked.call("clear-halt", body={"reason": reason})
+    options.warn_of_version(asked)
+    render.result(reply, output, render.action_text)
