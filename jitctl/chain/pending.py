@@ -17,6 +17,7 @@ from jitctl.chain.rpc import NodeEndpoint, NodePool
 from jitctl.chain.ws import WsRpc
 from jitctl.domain.chain import PendingGone, PendingTx
 from jitctl.domain.counters import Counters
+from jitctl.domain.values import hash32
 from jitctl.errors import JitError, NodeError, TimedOut
 
 PENDING_COUNTS = (
@@ -234,10 +235,19 @@ class _Session:
             return True
         counters.add("seen")
         if isinstance(result, str):
-            self._fetch(result, seen_ns)
+            self._announced(result, seen_ns)
         else:
             feed.deliver(result, self._sink, seen_ns)
         return True
+
+    def _announced(self, text: str, seen_ns: int) -> None:
+        """Ask for the body of a hash. What is none is not repeated to the node: it may be of any length."""
+        try:
+            hash32(text)
+        except ValueError:
+            self._feed.counters.add("bad")
+        else:
+            self._fetch(text, seen_ns)
 
     def _fetch(self, tx_hash: str, seen_ns: int) -> None:
         self._feed.counters.add("hash_only")

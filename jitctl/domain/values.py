@@ -19,6 +19,7 @@ ZERO_ADDRESS = Address("0x" + "00" * 20)
 ZERO_HASH = Hash32("0x" + "00" * 32)
 
 _HEX = frozenset("0123456789abcdef")
+_SHOWN_CHARS = 80
 
 
 def address(text: str) -> Address:
@@ -32,9 +33,10 @@ def hash32(text: str) -> Hash32:
 
 
 def _fixed_hex(text: str, digits: int, what: str) -> str:
-    lowered = text.lower()
-    if len(lowered) != digits + 2 or not lowered.startswith("0x") or not _HEX.issuperset(lowered[2:]):
-        raise ValueError(f"not a {what}: {text!r} (expected 0x and {digits} hex digits)")
+    # Before anything is made of it: what a node calls a hash may be of any length, or no text at all.
+    lowered = text.lower() if isinstance(text, str) and len(text) == digits + 2 else ""
+    if not lowered.startswith("0x") or not _HEX.issuperset(lowered[2:]):
+        raise ValueError(f"not a {what}: {str(text)[:_SHOWN_CHARS]!r} (expected 0x and {digits} hex digits)")
     return lowered
 
 

@@ -116,6 +116,15 @@ async def test_hashes_are_completed_one_question_each(node):
         assert rig.count("hash_only") == 4 and rig.count("irrelevant") == 1
 
 
+@pytest.mark.parametrize("text", ["", "0x", "0x" + "zz" * 32, "a" * 1_000_000, "0x" + "01" * 33])
+async def test_what_is_no_hash_is_not_asked_for(node, text):
+    async with running(node) as rig:
+        await rig.connected()
+        await node.notify("newPendingTransactions", text)
+        await until(lambda: rig.count("bad") == 1)
+        assert rig.count("hash_only") == 0
+
+
 async def test_unanswered_questions_are_bounded(node):
     node.silent_methods.add("eth_getTransactionByHash")
     async with running(node) as rig:
