@@ -133,6 +133,31 @@ async def test_what_moved_while_the_bot_was_down_is_named_when_it_is_back(world:
     assert flows == Counter(expected)
 
 
+async def test_ether_that_could_not_be_read_for_a_while_is_named_all_the_same(world: Any) -> None:
+    await world.jit_block()
+    await world.in_step()
+    fault = {"view": "node", "fault": "error", "methods": ["eth_getBalance"]}
+    await world.door.admin("devnet_fault", **fault)
+    expected = await _gifts(world)
+    for _ in range(5):
+        before = (await world.figures())["counts"]["happenings"]["node_errors"]
+        await world.net.slot()
+
+        async def refused(before: int = before) -> bool:
+            return (await world.figures())["counts"]["happenings"]["node_errors"] > before
+
+        await world.until("a reading is refused", refused)
+    await world.door.admin("devnet_clearFaults", view="node")
+    await world.net.slot()
+    await world.in_step()
+    await world.jit_block()
+    proof: Proof = await world.prove(await world.settle_and_stop())
+    assert proof.problems == []
+    assert len(proof.landed) == 2
+    flows = Counter((flow.kind, flow.account, flow.token, flow.amount) for flow in proof.flows)
+    assert flows == Counter(expected)
+
+
 def _say(world: Any, proof: Proof) -> None:
     kinds = Counter(str(swap.kind) for swap in world.users.sent)
     pools = Counter(pool for swap in world.users.sent for pool in swap.pools)
