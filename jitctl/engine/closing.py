@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from jitctl.domain.bundle import MinedBundle
 from jitctl.domain.chain import Head
+from jitctl.domain.engine_state import IllegalMove
 from jitctl.domain.records import AttemptChange, AttemptResult, IntendedClose
 from jitctl.domain.values import Address, Hash32
 from jitctl.engine.accounting import pool_prices, with_close
@@ -152,7 +155,8 @@ class Closing:
         if parts.watch.close_reverted(pool):
             why = f"{REVERTS_BEFORE_PAUSE} closes of the position in pool {pool} reverted"
             parts.ports.observer.event("closes_given_up", {"pool": pool, "detail": why})
-            self._halting.pause("engine", why)
+            with contextlib.suppress(IllegalMove):  # halted or stopped, it sends no close anyway
+                self._halting.pause("engine", why)
 
     def _remember_closes(self, pool: Address) -> None:
         """An earlier run may have sent closes of what is open now."""

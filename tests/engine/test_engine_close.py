@@ -129,6 +129,22 @@ async def test_a_position_whose_closes_revert_again_and_again_pauses(tmp_path: P
     await world.stop()
 
 
+async def test_a_halt_stays_a_halt_though_the_last_close_reverts(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    for sent_before in range(1, REVERTS_BEFORE_PAUSE + 1):
+        *_, nonce, close = world.closer.sent[-1]
+        if sent_before == REVERTS_BEFORE_PAUSE:
+            await world.command("emergency-stop")
+        world.chain.receipts[close] = (False, 90_000)
+        await world.mine(others=[MinedTx(close, OPERATOR, EXECUTOR, nonce, 0)])
+        await world.empty_blocks(3)
+    assert world.engine.state == "HALTED"
+    assert len(world.observer.named("closes_given_up")) == 1
+    assert not world.observer.named("engine_error")
+    await world.stop()
+
+
 async def test_a_reorg_takes_a_close_back_and_it_counts_once_when_it_is_mined_again(tmp_path: Path) -> None:
     world = await World(tmp_path).start()
     await lone_mint(world)
