@@ -11,7 +11,7 @@ from jitctl.engine.accounting import SWAP_TOPIC, external_flows
 from jitctl.engine.book import Wanted
 from jitctl.engine.closing import Closing
 from jitctl.engine.ether import Ether
-from jitctl.engine.events import BalancesRead, FinalizedRead, GuardsRead, MinedRead, PoolsFollowed
+from jitctl.engine.events import BalancesRead, FinalizedRead, GuardsRead, MarksRead, MinedRead, PoolsFollowed
 from jitctl.engine.gaps import Gaps
 from jitctl.engine.halting import Halting
 from jitctl.engine.markouts import Markouts
@@ -116,6 +116,14 @@ class ChainDesk:
     def on_balances(self, read: BalancesRead) -> None:
         self._parts.picture.balances = read.available
 
+    def on_marks(self, read: MarksRead) -> None:
+        """Decide with the marks of the head; those of another block are asked for again."""
+        parts = self._parts
+        parts.picture.marks_at(read.head_hash, failed=read.failed)
+        self._ask_marks()
+        if parts.picture.current:
+            self._pending.replan()
+
     def on_guards(self, read: GuardsRead) -> None:
         self._parts.picture.take_guards(read.reading)
 
@@ -140,6 +148,7 @@ class ChainDesk:
             return
         for attempt in parts.follower.due(head.number):
             self._reads.outcome(attempt, head)
+        self._ask_marks()
         self._closing.go_on()
         self._strays.go_on()
         self.ether.go_on()
@@ -167,6 +176,11 @@ class ChainDesk:
                 return PoolsFollowed(moved.head, error.message)
             if not self._moves:
                 return PoolsFollowed(moved.head)
+
+    def _ask_marks(self) -> None:
+        picture = self._parts.picture
+        if picture.synced and picture.head is not None and picture.marks_head != picture.head.hash:
+            self._reads.marks(picture.head)
 
     def _accounted(self, tx_hash: Hash32) -> bool:
         """Whether an attempt's figures hold what a transaction moved and cost."""

@@ -82,6 +82,14 @@ class FinalizedRead:
 
 
 @dataclass(frozen=True, slots=True)
+class MarksRead:
+    """The external marks were read at a head, or could not be: `failed`."""
+
+    head_hash: Hash32
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GuardsRead:
     """The executor contract's own limits at a head."""
 
@@ -182,9 +190,9 @@ class Tick:
 
 
 Note = (
-    Traced | AttemptEnded | MinedRead | BalancesRead | OpenPositionsRead | FinalizedRead | GuardsRead
-    | GapRead | EtherRead | Synced | SyncAgain | PoolsFollowed | CloseSent | CloseRead | StrayRead
-    | TaskFailed | Tick
+    Traced | AttemptEnded | MinedRead | BalancesRead | OpenPositionsRead | FinalizedRead | MarksRead
+    | GuardsRead | GapRead | EtherRead | Synced | SyncAgain | PoolsFollowed | CloseSent | CloseRead
+    | StrayRead | TaskFailed | Tick
 )  # fmt: skip
 """What the engine's own tasks tell the loop."""
 EngineInput = Asked | ChainMoved | PendingGone | PendingTx | Replan | Note

@@ -194,6 +194,8 @@ class PendingDesk:
             return Skip(SkipReason.NOT_RUNNING, parts.standing.state)
         if head is None or not picture.current:
             return _NOT_YET
+        if picture.marks_failed:
+            return Skip(SkipReason.MARK_STALE, "the marks could not be read at this head")
         if len(parts.watch):
             # The executor refuses every mint until it is closed.
             return Skip(SkipReason.NOT_RUNNING, "a position is open")

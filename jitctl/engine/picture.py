@@ -25,7 +25,9 @@ class Picture:
     """The head and what hangs on it.
 
     `synced` is False while something between the blocks is unknown; `pools_head` is the block that the pool
-    book describes, which trails the head for a moment: since `behind_since_ns`, if it does.
+    book describes and `marks_head` the one at which the external marks were asked for: a market that has
+    moved must be seen before the trade that follows it. Both trail the head for a moment: since
+    `behind_since_ns`, if one does.
     """
 
     params: StrategyParams
@@ -37,6 +39,8 @@ class Picture:
     guards: GuardReading | None = None
     synced: bool = False
     pools_head: Hash32 | None = None
+    marks_head: Hash32 | None = None
+    marks_failed: bool = False
     behind_since_ns: int | None = None
     generation: int = 1
     by_pair: Mapping[PairKey, Address] = field(default_factory=dict)
@@ -70,18 +74,22 @@ class Picture:
     def pools_at(self, block_hash: Hash32) -> None:
         """Know which block the pool book describes now."""
         self.pools_head = block_hash
-        if self.head is not None and self.head.hash == block_hash:
-            self.behind_since_ns = None
+        self._catch_up()
+
+    def marks_at(self, block_hash: Hash32, *, failed: bool = False) -> None:
+        """Know at which block the external marks were asked for last, and whether they could not be read."""
+        self.marks_head, self.marks_failed = block_hash, failed
+        self._catch_up()
 
     @property
     def current(self) -> bool:
-        """Whether decisions may be taken: in sync, and the pools are those of the head."""
-        return self.synced and self.head is not None and self.pools_head == self.head.hash
+        """Whether decisions may be taken: in sync, and the pools and the marks are those of the head."""
+        return self.synced and self._at_head
 
     def ready(self, now_ns: int) -> bool:
         """Whether decisions are taken, but for the moment that following a new head takes."""
         behind = self.behind_since_ns
-        return self.synced and (behind is None or now_ns - behind < FOLLOWING_NS)
+        return self.synced and not self.marks_failed and (behind is None or now_ns - behind < FOLLOWING_NS)
 
     def params_under(self, level: CrisisLevel) -> StrategyParams:
         """Return the strategy's parameters as the crisis level and the executor contract tighten them."""
@@ -109,6 +117,15 @@ class Picture:
                 for token, amount in plan_needs(attempt.record.plan, self.specs):
                     left[token] = max(0, left.get(token, 0) - amount)
         return Capital(left)
+
+    def _catch_up(self) -> None:
+        if self._at_head:
+            self.behind_since_ns = None
+
+    @property
+    def _at_head(self) -> bool:
+        head = self.head
+        return head is not None and self.pools_head == self.marks_head == head.hash
 
 
 def plan_needs(plan: JitPlan, specs: Mapping[Address, PoolSpec]) -> tuple[tuple[Address, int], ...]:

@@ -14,6 +14,7 @@ from jitctl.engine.events import (
     CloseRead,
     FinalizedRead,
     GuardsRead,
+    MarksRead,
     MinedRead,
     Note,
     OpenPositionsRead,
@@ -37,10 +38,14 @@ class Reads:
         start = self._parts.background.start
         start("read:balances", lambda: self._balances(head))
         start("read:positions", lambda: self._positions(head))
-        start("read:prices", lambda: self._prices(head))
+        self.marks(head)
         start("read:finalized", self._finalized)
         if self._parts.ports.guards is not None:
             start("read:guards", lambda: self._guards(head))
+
+    def marks(self, head: Head) -> None:
+        """Read the external marks, without which nothing is decided on this head."""
+        self._parts.background.start("read:prices", lambda: self._prices(head))
 
     def outcome(self, attempt: Attempt, head: Head) -> None:
         """Read what the chain holds of an attempt's bundle."""
@@ -84,8 +89,12 @@ class Reads:
             return OpenPositionsRead(pools, head.hash)
         return None
 
-    async def _prices(self, head: Head) -> None:
-        await self._try(self._parts.ports.prices.refresh(head))
+    async def _prices(self, head: Head) -> Note:
+        async def refresh() -> bool:
+            await self._parts.ports.prices.refresh(head)
+            return True
+
+        return MarksRead(head.hash, failed=await self._try(refresh()) is None)
 
     async def _guards(self, head: Head) -> Note | None:
         guards = self._parts.ports.guards

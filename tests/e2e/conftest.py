@@ -98,7 +98,8 @@ class World:
     async def _quiet(self) -> dict[str, Any] | None:
         now = await self.figures()
         head = self.net.chain.head.block["hash"]
-        at_head = now.get("headHash") == now.get("poolsHeadHash") == head and now["synced"]
+        heads = [now.get(name) for name in ("headHash", "poolsHeadHash", "marksHeadHash")]
+        at_head = heads == [head] * 3 and now["synced"]
         busy = now["state"] != "RUNNING" or not now["tradingReady"] or any(now["queues"].values())
         if not at_head or busy or now["tasks"] > (self._idle_tasks or now["tasks"]):
             return None

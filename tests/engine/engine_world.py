@@ -33,7 +33,7 @@ from jitctl.engine.accounting import SWAP_TOPIC, TRANSFER_TOPIC
 from jitctl.engine.engine import Engine
 from jitctl.engine.ports import Guards, Ledger, Sink
 from jitctl.engine.settings import EngineSettings, Ports
-from jitctl.errors import NodeError
+from jitctl.errors import JitError, NodeError
 from jitctl.ledger.journal import Journal
 from jitctl.ledger.queries import LedgerReader
 from jitctl.ledger.store import LedgerStore
@@ -226,12 +226,21 @@ class FakePrices:
     def __init__(self) -> None:
         self.age_s = 0.0
         self.refreshed = 0
+        self.mark = self.market = MARK
+        """What was read, and what is to be read."""
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.failure: JitError | None = None
 
     async def refresh(self, head: Head) -> None:
         self.refreshed += 1
+        await self.answering.wait()
+        if self.failure is not None:
+            raise self.failure
+        self.mark = self.market
 
     def marks(self) -> Marks:
-        return Marks({WETH: Fraction(1), USDC: MARK, DAI: MARK}, Fraction(2000), "test", self.age_s)
+        return Marks({WETH: Fraction(1), USDC: self.mark, DAI: self.mark}, Fraction(2000), "test", self.age_s)
 
 
 def amounts_of(plan: JitPlan) -> LegAmounts:
