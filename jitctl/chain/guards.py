@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from jitctl.amm.tick_math import MAX_TICK, MIN_TICK
-from jitctl.chain.lens import Node, signed, view, view_many
+from jitctl.chain.lens import Node, view, view_many
+from jitctl.chain.oracle import mean_tick
 from jitctl.contracts import calls
 from jitctl.domain.chain import Head
 from jitctl.domain.guards import GuardReading, PoolRules
@@ -16,7 +16,6 @@ from jitctl.errors import NodeError
 _POOLS = bytes.fromhex("a4063dbc")
 _RULE_WORDS = 7
 """allowed, maxSpotTicks, maxRangeTicks, twapWindowS, maxNotionalWei, maxTipBps, WETH is token0."""
-_OBSERVE = bytes.fromhex("883bdbfd")
 
 
 class ExecutorGuards:
@@ -74,18 +73,10 @@ class ExecutorGuards:
     async def _twap_tick(self, pool: Address, window_s: int, at: Hash32) -> int | None:
         if not window_s:
             return None
-        arguments = b"".join(each.to_bytes(32, "big") for each in (32, 2, window_s, 0))
         try:
-            raw = await view(self._node, pool, _OBSERVE + arguments, at)
+            return await mean_tick(self._node, pool, window_s, at)
         except NodeError as error:
             if error.rpc_code is None:
                 raise
-            # `OLD`: the pool does not remember that far back.
+            # The pool does not remember that far back.
             return None
-        words = [int.from_bytes(raw[start : start + 32], "big") for start in range(0, len(raw), 32)]
-        if len(words) < 5 or words[0] != 64 or words[2] != 2:
-            raise NodeError(f"{pool} does not answer observe")
-        tick = (signed(words[4]) - signed(words[3])) // window_s
-        if not MIN_TICK <= tick <= MAX_TICK:
-            raise NodeError(f"{pool} answers observe with a tick that no pool has")
-        return tick

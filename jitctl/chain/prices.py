@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from jitctl.amm.tick_math import MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick
+from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
 from jitctl.chain.clock import Clock, SystemClock
 from jitctl.chain.lens import Node, signed, view
+from jitctl.chain.oracle import mean_tick
 from jitctl.domain.chain import Head
 from jitctl.domain.counters import Counters
 from jitctl.domain.plan import Marks
@@ -19,7 +20,6 @@ from jitctl.errors import NodeError, TimedOut
 PRICE_COUNTS = ("refreshes", "read_failed", "bad_answer")
 _LATEST_ROUND_DATA = bytes.fromhex("feaf968c")
 _DECIMALS = bytes.fromhex("313ce567")
-_OBSERVE = bytes.fromhex("883bdbfd")
 _WETH_DECIMALS = 18
 _USD_SYMBOLS = ("USDC", "USDT", "DAI")
 
@@ -143,7 +143,9 @@ class PoolTwapPrices(_MarkKeeper):
         """Read all pools at `head`; raises `NodeError` or `TimedOut`, and then the old marks grow older."""
         specs = list(self._specs.values())
         try:
-            ticks = await asyncio.gather(*(self._mean_tick(spec, head.hash) for spec in specs))
+            ticks = await asyncio.gather(
+                *(mean_tick(self._node, spec.address, self._window_s, head.hash) for spec in specs)
+            )
         except (NodeError, TimedOut):
             self.counters.add("read_failed")
             raise
@@ -157,18 +159,3 @@ class PoolTwapPrices(_MarkKeeper):
             if not usd_per_weth and spec.quote_token.symbol in _USD_SYMBOLS:
                 usd_per_weth = 10**_WETH_DECIMALS / (quote * Fraction(10) ** spec.quote_token.decimals)
         self._keep(marks, usd_per_weth, 0.0)
-
-    async def _mean_tick(self, spec: PoolSpec, at: Hash32) -> int:
-        arguments = (32, 2, self._window_s, 0)
-        calldata = _OBSERVE + b"".join(argument.to_bytes(32, "big") for argument in arguments)
-        raw = await view(self._node, spec.address, calldata, at)
-        words = [int.from_bytes(raw[at : at + 32], "big") for at in range(0, len(raw), 32)]
-        if len(words) < 5 or words[0] != 64 or words[2] != 2:
-            self.counters.add("bad_answer")
-            raise NodeError(f"{spec.name}: observe answered with the wrong shape")
-        # Floor, as the periphery's OracleLibrary rounds a negative mean away from zero.
-        tick = (signed(words[4]) - signed(words[3])) // self._window_s
-        if not MIN_TICK <= tick <= MAX_TICK:
-            self.counters.add("bad_answer")
-            raise NodeError(f"{spec.name}: observe answered with a tick that no pool has")
-        return tick

@@ -111,7 +111,7 @@ def _decrypt(files: KeyFiles) -> bytes:
         del passphrase
     raise ConfigError(
         f"{files.keystore}: " + ("wrong passphrase" if wrong else "not a v3 keystore"),
-        hint=f"check {files.passphrase_file}" if wrong else "create one with `jitctl keys create`",
+        hint=f"check {files.passphrase_file}" if wrong else "it must be JSON with `version` 3",
     )
 
 

@@ -95,7 +95,8 @@ class Client:
             except TimeoutError:
                 raise TimedOut(
                     f"the daemon did not answer {verb} in time",
-                    hint="jitctl emergency-stop works without it; its log says what it is doing",
+                    hint="its log says what it is doing; to stop trading without it, rename the file ARMED "
+                    "in its data folder",
                 ) from None
             except (BrokenPipeError, ConnectionResetError):
                 message = f"the daemon closed the connection during {verb}"

@@ -9,24 +9,18 @@ compared with the ledger's attempts and its named external flows, to the wei.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eth_typing import HexStr
 from web3 import Web3
-from web3.exceptions import TransactionNotFound
 
 from jitctl.amm.position import position_key
 from jitctl.contracts.artifact import executor_abi
-from jitctl.domain.records import ETH, Flow, Outcome, StoredAttempt
+from jitctl.devnet.balance_proof import BalanceProof, BalanceProver
 from jitctl.domain.values import Address, PoolSpec, address
-from jitctl.ledger.queries import LedgerReader
-
-Place = tuple[Address, Address]
-"""Whose balance of what: a holder and a token (`ETH` for ether)."""
 
 _SWAP_TOPIC = "0x" + Web3.keccak(
     text="Swap(address,address,int256,int256,uint160,uint128,int24)"
@@ -55,15 +49,6 @@ _POOL_ABI = [
         }
         for name in ("token0", "token1")
     ),
-]
-_ERC20_ABI = [
-    {
-        "type": "function",
-        "name": "balanceOf",
-        "stateMutability": "view",
-        "inputs": [{"type": "address", "name": "owner"}],
-        "outputs": [{"type": "uint256", "name": ""}],
-    }
 ]
 
 
@@ -99,15 +84,18 @@ class LandedJit:
 class Proof:
     """What was checked and what did not hold; `holds` is the verdict."""
 
-    landed: list[LandedJit] = field(default_factory=list)
-    blocks_checked: int = 0
-    balances_compared: int = 0
-    flows: list[Flow] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    landed: list[LandedJit]
+    balances: BalanceProof
+
+    @property
+    def problems(self) -> list[str]:
+        """Everything that does not hold, with its block."""
+        of_jits = [f"block {jit.block}: {problem}" for jit in self.landed for problem in jit.problems]
+        return self.balances.problems + of_jits
 
     @property
     def holds(self) -> bool:
-        return not self.problems and not any(jit.problems for jit in self.landed)
+        return not self.problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +123,10 @@ class Prover:
 
     def prove(self, ledger: Path, first_block: int, last_block: int) -> Proof:
         """Check every landed JIT and every block of `first_block..last_block`, both included."""
-        proof = Proof()
-        proof.landed = self.landed(first_block, last_block)
-        self._compare_balances(proof, ledger, first_block, last_block)
-        return proof
-
-    # -- landed JITs, from the chain alone -------------------------------------------------------------
+        landed = self.landed(first_block, last_block)
+        balances = BalanceProver(self._w3, self._executor, self._operators, self._pools)
+        burns = {jit.burn_hash for jit in landed}
+        return Proof(landed, balances.compare(ledger, burns, first_block, last_block))
 
     def landed(self, first_block: int, last_block: int) -> list[LandedJit]:
         """Return every same-block mint and burn of the executor in the range, checked."""
@@ -275,94 +261,6 @@ class Prover:
                 contract.functions.token1().call().lower(),
             )
         return self._pair[pool]
-
-    # -- balances against the ledger -------------------------------------------------------------------
-
-    def _compare_balances(self, proof: Proof, ledger: Path, first_block: int, last_block: int) -> None:
-        reader = LedgerReader(ledger)
-        proof.flows = list(reader.flows(first_block, last_block))
-        mined = [attempt for attempt in reader.attempts() if attempt.result is not None]
-        booked: dict[int, Counter[Place]] = defaultdict(Counter)
-        for flow in proof.flows:
-            booked[flow.block_number][flow.account, flow.token] += flow.amount
-        for attempt in mined:
-            self._book(booked, attempt)
-        tokens = sorted(
-            {token.address for spec in self._pools.values() for token in (spec.token0, spec.token1)}
-        )
-        before = self._balances(tokens, first_block - 1)
-        for first, last in self._intervals(mined, first_block, last_block):
-            after = self._balances(tokens, last)
-            expected: Counter[Place] = Counter()
-            for number in range(first, last + 1):
-                expected.update(booked.get(number, Counter()))
-            for place, balance in after.items():
-                changed = balance - before[place]
-                proof.balances_compared += 1
-                if changed != expected[place]:
-                    proof.problems.append(
-                        f"block {last}: {place[1]} of {place[0]} changed by {changed}, "
-                        f"the ledger says {expected[place]}"
-                    )
-            before = after
-            proof.blocks_checked += last - first + 1
-        on_chain = {jit.burn_hash for jit in proof.landed}
-        in_ledger = {str(attempt.burn_tx) for attempt in mined if attempt.outcome is Outcome.LANDED}
-        if on_chain != in_ledger:
-            proof.problems.append(
-                f"landed on chain but not in the ledger: {sorted(on_chain - in_ledger)}; "
-                f"in the ledger but not on chain: {sorted(in_ledger - on_chain)}"
-            )
-
-    def _book(self, booked: dict[int, Counter[Place]], attempt: StoredAttempt) -> None:
-        """Add what the ledger says that an attempt moved; the tip leaves the executor as unwrapped WETH."""
-        result = attempt.result
-        assert result is not None
-        spec, amounts = self._pools[attempt.record.pool], result.amounts
-        changes = booked[result.block_number]
-        changes[self._executor, spec.token0.address] += amounts.collected0 - amounts.minted0
-        changes[self._executor, spec.token1.address] += amounts.collected1 - amounts.minted1
-        changes[self._executor, spec.weth.address] -= amounts.tip_wei
-        changes[attempt.record.operator, ETH] -= result.gas_wei
-
-    def _intervals(self, mined: list[StoredAttempt], first: int, last: int) -> list[tuple[int, int]]:
-        """Single blocks; an attempt of which something was mined later makes one interval of its blocks."""
-        reaches: dict[int, int] = {}
-        for attempt in mined:
-            result = attempt.result
-            assert result is not None
-            later = [self._mined_in(tx) for tx in (attempt.burn_tx, result.close_tx) if tx is not None]
-            reaches[result.block_number] = max(reaches.get(result.block_number, 0), *later, 0)
-        intervals = []
-        number = first
-        while number <= last:
-            end = number
-            inner = number
-            while inner <= end:
-                end = min(last, max(end, reaches.get(inner, inner)))
-                inner += 1
-            intervals.append((number, end))
-            number = end + 1
-        return intervals
-
-    def _mined_in(self, tx_hash: str) -> int:
-        """Return the number of the block that holds a transaction, 0 if none does."""
-        try:
-            return int(self._w3.eth.get_transaction_receipt(HexStr(tx_hash))["blockNumber"])
-        except TransactionNotFound:
-            return 0
-
-    def _balances(self, tokens: list[Address], number: int) -> dict[Place, int]:
-        balances: dict[Place, int] = {}
-        for holder in (self._executor, *self._operators):
-            checksummed = Web3.to_checksum_address(holder)
-            for token in tokens:
-                contract = self._w3.eth.contract(address=Web3.to_checksum_address(token), abi=_ERC20_ABI)
-                balances[holder, token] = contract.functions.balanceOf(checksummed).call(
-                    block_identifier=number
-                )
-            balances[holder, ETH] = self._w3.eth.get_balance(checksummed, number)
-        return balances
 
 
 def _price_after(logs: list[Any], pool: Address) -> int | None:

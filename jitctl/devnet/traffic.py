@@ -16,21 +16,19 @@ from typing import Self
 from eth_utils.crypto import keccak
 
 from jitctl.devnet.calldata import Interface
-from jitctl.devnet.door_client import DoorClient, DoorError
+from jitctl.devnet.door_client import DoorError
 from jitctl.devnet.fixtures import fixture
 from jitctl.devnet.manifest import Manifest
 from jitctl.devnet.people import signs_permits
 from jitctl.devnet.router_calls import ROUTER_NAMES, Permit, Trade, encode_trade
 from jitctl.devnet.toolchain import artifact
-from jitctl.devnet.user_wallet import Fees, Order, sign_order, sign_permit
+from jitctl.devnet.user_link import UserLink
+from jitctl.devnet.user_wallet import Fees, Order, sign_permit
 from jitctl.domain.values import Address, Hash32, PoolSpec, Token, address
-from jitctl.errors import TimedOut, UsageError
+from jitctl.errors import UsageError
 
 GWEI = 10**9
-FEED_UNIT = 10**8
-FALLBACK_GAS = 400_000
 MAX_SIGNED_FOR_S = 1_800
-MAX_BLOCKS_WAITED = 20
 BASE_FEE_AIM_WEI = GWEI
 TARGET_GAS = 15_000_000
 BURNER_OVERHEAD_GAS = 60_000
@@ -86,15 +84,12 @@ class Traffic:
     """Users of one devnet; `sent` lists what they did."""
 
     def __init__(self, door_url: str, devnet: Manifest, seed: int) -> None:
-        self._door = DoorClient(door_url, devnet.admin_url)
         self._devnet = devnet
         self._rng = random.Random(seed)
         self._seed = seed
         self._users = dict(devnet.users)
         self._authorities = 0
-        self._erc20 = Interface(fixture("TestToken")["abi"])
-        self._pool_abi = Interface(artifact("v3-core", "UniswapV3Pool")["abi"])
-        self._quoter_abi = Interface(artifact("v3-periphery", "QuoterV2")["abi"])
+        self._link = UserLink(door_url, devnet)
         self._feed_abi = Interface(fixture("PriceFeed")["abi"])
         self._permit2_abi = Interface(artifact("permit2", "Permit2")["abi"])
         self.sent: list[SentSwap] = []
@@ -103,7 +98,7 @@ class Traffic:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._door.close()
+        await self._link.close()
 
     async def swap(
         self,
@@ -179,7 +174,7 @@ class Traffic:
         low, high = SIZES_USD[kind]
         usd = math.exp(rng.uniform(math.log(low), math.log(high)))
         token = tokens[0] if exact_in else tokens[-1]
-        amount = max(1, int(usd / await self._usd(token.symbol) * 10**token.decimals))
+        amount = max(1, int(usd / await self._link.usd(token.symbol) * 10**token.decimals))
         return await self.swap(
             route,
             amount_in=amount if exact_in else None,
@@ -197,7 +192,7 @@ class Traffic:
         symbol, sign = (up, 1) if up != "WETH" else (down, -1)
         if symbol == "WETH":
             raise UsageError("a market needs two tokens")
-        now = await self._feed(symbol)
+        now = await self._link.feed(symbol)
         change = beyond_pips * self._rng.uniform(1.5, 4.0) / 1e6
         return await self.set_price(symbol, int(now * (1 + sign * change)))
 
@@ -206,9 +201,9 @@ class Traffic:
         user = len(self._users) - 1
         feed = address(self._devnet.data["priceFeeds"][symbol])
         data = self._feed_abi.call("set", answer)
-        order = Order(2, await self._nonce(user), feed, data, 0, 120_000, await self._fees(2, 5 * GWEI))
-        tx_hash = await self._submit(user, order)
-        await self._until_mined(tx_hash)
+        order = Order(2, await self._link.nonce(user), feed, data, 0, 120_000, await self._fees(2, 5 * GWEI))
+        tx_hash = await self._link.submit(user, order)
+        await self._link.until_mined(tx_hash)
         return tx_hash
 
     async def give(self, symbol: str, to: Address, amount: int) -> Hash32:
@@ -216,33 +211,31 @@ class Traffic:
         user = self._rng.randrange(len(self._users))
         data = Interface(fixture("TestToken")["abi"]).call("transfer", to, amount)
         token = self._devnet.tokens[symbol].address
-        order = Order(2, await self._nonce(user), token, data, 0, 120_000, await self._fees(2, GWEI))
-        return await self._submit(user, order)
+        order = Order(2, await self._link.nonce(user), token, data, 0, 120_000, await self._fees(2, GWEI))
+        return await self._link.submit(user, order)
 
     async def background(self) -> tuple[Hash32, ...]:
         """Use up gas as the rest of the world does, so that the base fee stays about where it began."""
-        base_fee = await self._base_fee()
+        base_fee = await self._link.base_fee()
         drift = max(-0.9, min(0.8, 2 * math.log(BASE_FEE_AIM_WEI / base_fee)))
         gas = int(TARGET_GAS * (1 + drift) * self._rng.uniform(0.8, 1.1))
         user = len(self._users) - 1
-        nonce = await self._nonce(user)
+        nonce = await self._link.nonce(user)
         sent = []
         # Two, because one transaction may not use more than half a block.
         for index in range(2):
             data = Interface(fixture("GasBurner")["abi"]).call("burn", gas // 2 - BURNER_OVERHEAD_GAS)
             to, fees = self._devnet.at("gasBurner"), Fees(4 * base_fee, 1)
-            sent.append(await self._submit(user, Order(2, nonce + index, to, data, 0, gas // 2, fees)))
+            sent.append(await self._link.submit(user, Order(2, nonce + index, to, data, 0, gas // 2, fees)))
         return tuple(sent)
 
     async def _free_user(self, router: str) -> int:
         """Return a random user; not one whose signed allowance may still be on its way."""
         index = self._rng.randrange(len(self._users))
-        if router == "universal" and signs_permits(index):
-            account = list(self._users)[index]
-            mined = int(await self._door.call("eth_getTransactionCount", account, "latest"), 16)
-            if mined != await self._nonce(index):
-                return index - 1
-        return index
+        if router != "universal" or not signs_permits(index):
+            return index
+        settled = await self._link.nonce(index, "latest") == await self._link.nonce(index)
+        return index if settled else index - 1
 
     def _route(self, pool: str | PoolSpec | tuple[PoolSpec, ...]) -> tuple[PoolSpec, ...]:
         if isinstance(pool, PoolSpec):
@@ -272,9 +265,8 @@ class Traffic:
 
     async def _leaning(self, pool: PoolSpec) -> str:
         """Return the token to sell: more likely the one that the pool values above the market."""
-        usd0, usd1 = await self._usd(pool.token0.symbol), await self._usd(pool.token1.symbol)
-        slot0 = self._pool_abi.result("slot0", await self._call(pool.address, self._pool_abi.call("slot0")))
-        raw = (slot0[0] / 2**96) ** 2
+        usd0, usd1 = await self._link.usd(pool.token0.symbol), await self._link.usd(pool.token1.symbol)
+        raw = (await self._link.sqrt_price_x96(pool) / 2**96) ** 2
         inside = raw * 10 ** (pool.token0.decimals - pool.token1.decimals)
         excess_bps = (inside / (usd0 / usd1) - 1) * 1e4
         sell0 = 1 / (1 + math.exp(-excess_bps / 15))
@@ -292,7 +284,7 @@ class Traffic:
         native: bool,
     ) -> Trade:
         weth = self._devnet.tokens["WETH"].address
-        now_s = await self._head_time_s()
+        now_s = await self._link.head_time_s()
         trade = Trade(
             user=list(self._users)[user],
             tokens=tokens,
@@ -304,7 +296,7 @@ class Traffic:
             native_in=native and tokens[0] == weth,
             native_out=native and tokens[-1] == weth,
         )
-        quote = await self._quote(trade)
+        quote = await self._link.quote(trade)
         if kind is Kind.FAILING:
             slippage_bps = -300
         factor = 10_000 - slippage_bps if exact_in else 10_000 + slippage_bps
@@ -312,12 +304,6 @@ class Traffic:
             trade.user, tokens, trade.fees, exact_in, amount, max(1, quote * factor // 10_000),
             trade.deadline_s, trade.native_in, trade.native_out,
         )  # fmt: skip
-
-    async def _quote(self, trade: Trade) -> int:
-        name = "quoteExactInput" if trade.exact_in else "quoteExactOutput"
-        data = self._quoter_abi.call(name, trade.packed_path(), trade.amount)
-        reply = await self._call(self._devnet.at("quoter"), data)
-        return int(self._quoter_abi.result(name, reply, 2)[0])
 
     async def _send(
         self,
@@ -336,15 +322,15 @@ class Traffic:
         permit = await self._permit(user, trade, to) if router == "universal" else None
         data = encode_trade(router, trade, permit)
         factor = self._rng.uniform(1.0, 1.2) if gas_factor is None else gas_factor
-        gas = int(await self._estimate(trade, to, data) * factor)
+        gas = int(await self._link.estimate(trade, to, data) * factor)
         delegation = None
         if tx_type == 4:
             self._authorities += 1
             delegation = (self._authority(), self._devnet.at("gasBurner"))
             gas += 25_000
-        nonce = await self._nonce(user) - (1 if replaces is not None else 0)
+        nonce = await self._link.nonce(user) - (1 if replaces is not None else 0)
         order = Order(tx_type, nonce, to, data, trade.value_wei, gas, fees, delegation)
-        tx_hash = await self._submit(user, order)
+        tx_hash = await self._link.submit(user, order)
         sent = SentSwap(
             tx_hash, kind, router, tx_type, tuple(pool.name for pool in route), trade,
             None if replaces is None else replaces.hash,
@@ -358,9 +344,9 @@ class Traffic:
             return None
         account, token = trade.user, trade.tokens[0]
         data = self._permit2_abi.call("allowance", account, token, spender)
-        reply = await self._call(self._devnet.at("permit2"), data)
+        reply = await self._link.call(self._devnet.at("permit2"), data)
         amount, expiration_s, nonce = self._permit2_abi.result("allowance", reply, 3)
-        now_s = await self._head_time_s()
+        now_s = await self._link.head_time_s()
         # Enough for an hour of trades: the next one needs no signature, as with real wallets.
         if amount > 2**159 and expiration_s > now_s + 60:
             return None
@@ -369,29 +355,8 @@ class Traffic:
             nonce, now_s + MAX_SIGNED_FOR_S,
         )  # fmt: skip
 
-    async def _estimate(self, trade: Trade, to: Address, data: str) -> int:
-        call = {"from": trade.user, "to": to, "data": data, "value": hex(trade.value_wei)}
-        try:
-            return int(await self._door.call("eth_estimateGas", call), 16)
-        except DoorError:
-            return FALLBACK_GAS  # it would fail now; people send such transactions all the same
-
-    async def _submit(self, user: int, order: Order) -> Hash32:
-        key = list(self._users.values())[user]
-        raw = sign_order(key, self._devnet.chain_id, order)
-        return Hash32(await self._door.call("eth_sendRawTransaction", raw))
-
-    async def _until_mined(self, tx_hash: Hash32) -> None:
-        """Wait for a block with the transaction; where slots are manual, build it."""
-        for _ in range(MAX_BLOCKS_WAITED):
-            if await self._door.call("eth_getTransactionReceipt", tx_hash) is not None:
-                return
-            manual = self._devnet.data["slotSeconds"] is None
-            await self._door.admin("devnet_slot" if manual else "devnet_nextBlock")
-        raise TimedOut(f"{tx_hash} is not mined after {MAX_BLOCKS_WAITED} blocks")
-
     async def _fees(self, tx_type: int, tip_wei: int | None) -> Fees:
-        base_fee = await self._base_fee()
+        base_fee = await self._link.base_fee()
         tip = (
             int(math.exp(self._rng.uniform(math.log(GWEI // 50), math.log(2 * GWEI))))
             if tip_wei is None
@@ -404,29 +369,6 @@ class Traffic:
     def _authority(self) -> str:
         text = f"jitctl devnet authority {self._seed} {self._authorities}"
         return "0x" + keccak(text=text).hex()
-
-    async def _nonce(self, user: int) -> int:
-        return int(await self._door.call("eth_getTransactionCount", list(self._users)[user], "pending"), 16)
-
-    async def _head(self) -> dict[str, str]:
-        head: dict[str, str] = await self._door.call("eth_getBlockByNumber", "latest", False)
-        return head
-
-    async def _head_time_s(self) -> int:
-        return int((await self._head())["timestamp"], 16)
-
-    async def _base_fee(self) -> int:
-        return int((await self._head())["baseFeePerGas"], 16)
-
-    async def _feed(self, symbol: str) -> int:
-        feed = address(self._devnet.data["priceFeeds"][symbol])
-        return int(await self._call(feed, self._feed_abi.call("latestAnswer")), 16)
-
-    async def _usd(self, symbol: str) -> float:
-        return await self._feed(symbol) / FEED_UNIT
-
-    async def _call(self, to: Address, data: str) -> str:
-        return str(await self._door.call("eth_call", {"to": to, "data": data}, "latest"))
 
 
 def _tokens_along(route: tuple[PoolSpec, ...], token_in: str) -> tuple[Token, ...]:

@@ -13,6 +13,7 @@ from jitctl.domain.engine_state import CrisisLevel, EngineState
 from jitctl.domain.records import EngineRecord, Event, Flow, FlowKind, Mode, StoredAttempt
 from jitctl.domain.values import Address, Hash32
 from jitctl.errors import LedgerError
+from jitctl.ledger.failures import check_hint
 from jitctl.ledger.migrations import SCHEMA_VERSION, check_version
 from jitctl.ledger.rows import stored_attempt
 
@@ -184,5 +185,5 @@ class LedgerReader:
                 yield db
         except sqlite3.Error as error:
             raise LedgerError(
-                f"cannot read the ledger {self.path}: {error}", hint="run `jitctl verify-database`"
+                f"cannot read the ledger {self.path}: {error}", hint=check_hint(self.path)
             ) from error

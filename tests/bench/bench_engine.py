@@ -56,7 +56,7 @@ def rows() -> list[dict[str, Any]]:
 async def _started(folder: Path) -> World:
     folder.mkdir()
     world = World(folder)
-    world.clock = RealClock()  # type: ignore[assignment]  # a bench measures real time
+    world.clock = RealClock()  # a bench measures real time
     world.observer.events = deque(maxlen=100)
     await world.boot()
     world.emit(ChainMoved((world.chain.blocks[-1],), resynced=True))
@@ -123,7 +123,7 @@ async def _head_to_sent(folder: Path) -> dict[str, Any]:
         block = world.chain.add_block([])
         began = time.perf_counter()
         world.emit(ChainMoved((block,)))
-        await _until(lambda sent=number + 2: len(world.relays.submitted) == sent)  # type: ignore[misc]
+        await _until(lambda sent=number + 2: len(world.relays.submitted) == sent)
         taken.append((time.perf_counter() - began) * 1e3)
         if number % 40 == 39:
             # A wanted swap is given up after a number of blocks: bring another.

@@ -40,7 +40,7 @@ class Breaking:
 async def test_a_socket_reset_while_sending_leaves_no_exception_behind(together):
     told: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-    ws = WsRpc("node", Breaking())  # type: ignore[arg-type]  # what it uses of a connection
+    ws = WsRpc("node", Breaking())
     with pytest.raises(NodeError):
         await (ws.call_many([("eth_chainId", [])] * 3) if together else ws.call("eth_chainId"))
     await ws.close()

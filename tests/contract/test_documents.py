@@ -58,3 +58,10 @@ def test_every_command_in_the_documents_is_one_that_exists() -> None:
         for block in FENCE.findall(document.read_text()):
             for words in COMMAND.findall(block):
                 assert words.split()[0] in names or words.startswith("-"), f"{document.name}: jitctl {words}"
+
+
+def test_every_verb_that_a_hint_names_exists() -> None:
+    names = {verb.name for verb in VERBS}
+    for path in sorted((ROOT / "jitctl").rglob("*.py")):
+        for name in re.findall(r"`jitctl ([a-z-]+)", path.read_text()):
+            assert name in names, f"{path.name} sends the operator to `jitctl {name}`"

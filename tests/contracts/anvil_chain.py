@@ -32,7 +32,7 @@ class AnvilChain:
         self._nonce = 0
 
     def rpc(self, method: str, *parameters: Any) -> Any:
-        reply = self.w3.provider.make_request(method, list(parameters))  # type: ignore[arg-type]  # anvil's own
+        reply = self.w3.provider.make_request(method, list(parameters))
         if "error" in reply:
             raise RuntimeError(f"{method}: {reply['error']}")
         return reply.get("result")

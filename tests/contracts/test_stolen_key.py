@@ -40,7 +40,7 @@ def held(thief: Thief) -> int:
 
 def until_refused(attack: object, thief: Thief, at_most: int = 60) -> None:
     for _ in range(at_most):
-        if not attack(thief, thief.pools[0]):  # type: ignore[operator]  # a function below
+        if not attack(thief, thief.pools[0]):
             return
 
 

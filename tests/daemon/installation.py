@@ -140,7 +140,7 @@ def running_keeper(folder: Path, *, mode: str = "test", behaviour: str = "") -> 
         keeper.end()
 
 
-def eventually(condition, what: str, limit_s: float = 20.0):  # type: ignore[no-untyped-def]
+def eventually(condition, what: str, limit_s: float = 20.0):
     """Return the first true value of `condition()`; the wait is for another process, never a guess."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:

@@ -93,7 +93,7 @@ async def test_every_balance_change_under_random_traffic_is_explained_to_the_wei
     assert len(proof.landed) >= SWAPS // 10
     assert all(change > 0 for jit in proof.landed for change in jit.victim_gain.values())
 
-    flows = Counter((flow.kind, flow.account, flow.token, flow.amount) for flow in proof.flows)
+    flows = Counter((flow.kind, flow.account, flow.token, flow.amount) for flow in proof.balances.flows)
     assert flows == Counter(expected)
     in_ledger = [attempt for attempt in world.sent_attempts() if attempt.outcome is Outcome.LANDED]
     assert len(in_ledger) == len(proof.landed)
@@ -129,7 +129,7 @@ async def test_what_moved_while_the_bot_was_down_is_named_when_it_is_back(world:
     proof: Proof = await world.prove(await world.settle_and_stop())
     assert proof.problems == []
     assert len(proof.landed) == 2
-    flows = Counter((flow.kind, flow.account, flow.token, flow.amount) for flow in proof.flows)
+    flows = Counter((flow.kind, flow.account, flow.token, flow.amount) for flow in proof.balances.flows)
     assert flows == Counter(expected)
 
 
@@ -154,7 +154,7 @@ async def test_ether_that_could_not_be_read_for_a_while_is_named_all_the_same(wo
     proof: Proof = await world.prove(await world.settle_and_stop())
     assert proof.problems == []
     assert len(proof.landed) == 2
-    flows = Counter((flow.kind, flow.account, flow.token, flow.amount) for flow in proof.flows)
+    flows = Counter((flow.kind, flow.account, flow.token, flow.amount) for flow in proof.balances.flows)
     assert flows == Counter(expected)
 
 
@@ -163,4 +163,4 @@ def _say(world: Any, proof: Proof) -> None:
     pools = Counter(pool for swap in world.users.sent for pool in swap.pools)
     types = Counter(swap.tx_type for swap in world.users.sent)
     print(f"{len(world.users.sent)} swaps: {dict(kinds)}, types {dict(types)}, {dict(pools)}")
-    print(f"{len(proof.landed)} landed, {proof.balances_compared} balances in {proof.blocks_checked} blocks")
+    print(f"{len(proof.landed)} landed, {proof.balances.compared} balances in {proof.balances.blocks} blocks")

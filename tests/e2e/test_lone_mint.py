@@ -99,4 +99,4 @@ async def test_a_close_that_is_mined_after_the_engine_was_killed_is_ours(world: 
     await world.ledger_agrees()
     proof = await world.prove(await world.settle_and_stop())
     assert proof.problems == []
-    assert proof.flows == []
+    assert proof.balances.flows == []

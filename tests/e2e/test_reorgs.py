@@ -190,13 +190,13 @@ async def test_landed_jits_survive_or_fall_with_their_blocks(world: Any) -> None
         await world.jit_block()
     proof = await world.prove(await world.settle_and_stop())
     print(f"{REORGS_OF_THE_DAEMON} reorgs, landed JITs became {undone}; {len(proof.landed)} stand")
-    print(f"{proof.balances_compared} balances in {proof.blocks_checked} blocks")
+    print(f"{proof.balances.compared} balances in {proof.balances.blocks} blocks")
     assert proof.problems == []
     assert [jit.problems for jit in proof.landed if jit.problems] == []
-    donations = [flow for flow in proof.flows if flow.kind is FlowKind.DONATION]
+    donations = [flow for flow in proof.balances.flows if flow.kind is FlowKind.DONATION]
     assert {flow.tx_hash for flow in donations} == gifts
     assert len(donations) == len(gifts), "a gift that came back in another block counts once"
-    assert {flow.kind for flow in proof.flows} <= {FlowKind.DONATION, FlowKind.GAS}
+    assert {flow.kind for flow in proof.balances.flows} <= {FlowKind.DONATION, FlowKind.GAS}
     assert undone[Outcome.LANDED] > 0
     assert undone[Outcome.REVERTED] > 0
     assert undone[Outcome.MISSED] > 0

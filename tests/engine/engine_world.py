@@ -133,7 +133,7 @@ def a_swap(
         rpc_body={},
         seen_ns=seen_ns,
     )
-    return replace(tx, **changes)  # type: ignore[arg-type]
+    return replace(tx, **changes)
 
 
 class FakeClock:
@@ -348,6 +348,8 @@ class FakeChain:
         self.quiet_ether: dict[tuple[Hash32, Address], int] = {}
         self.finalized: int | None = None
         self.failure: Exception | None = None
+        self.ether_failure: Callable[[Hash32 | None], Exception | None] = lambda at: None
+        """Why the ether at a block cannot be read, if so."""
         self.chain = CHAIN_ID
         self._fork = itertools.count(1)
 
@@ -411,6 +413,9 @@ class FakeChain:
     async def eth_balance(self, account: Address, at: Hash32 | None = None) -> int:
         """Ten ether, and what the blocks up to `at` moved: gas, plain transfers and `quiet_ether`."""
         self._check()
+        refused = self.ether_failure(at)
+        if refused is not None:
+            raise refused
         numbers = {block.head.hash: block.head.number for block in self.blocks}
         upto = numbers.get(at, -1) if at is not None else self.tip.number
         balance = 10 * ETHER
@@ -526,7 +531,7 @@ class World:
     specs: Sequence[PoolSpec] = (SPEC,)
     params: StrategyParams = field(default_factory=StrategyParams)
     changes: dict[str, object] = field(default_factory=dict)
-    chain: FakeChain = None  # type: ignore[assignment]  # made below unless a test brings one
+    chain: FakeChain = None  # made below unless a test brings one
     wrap_ledger: Callable[[LedgerStore], Ledger] = lambda store: store
     with_closer: bool = True
     guards: Guards | None = None
@@ -577,7 +582,7 @@ class World:
                 guards=self.guards,
                 journal=Journal(self.data_dir, path),
             ),
-            replace(settings, **self.changes),  # type: ignore[arg-type]
+            replace(settings, **self.changes),
             self.params,
             self.specs,
             Routers({ROUTER: RouterKind.V3}, WETH),

@@ -48,7 +48,7 @@ WALLETS = {OPERATOR, OPERATOR_2}
 
 def a_record(pool: str, *, weth_is_token0: bool = True) -> AttemptRecord:
     plan = JitPlan(
-        **{name: 0 for name in JitPlan.__dataclass_fields__ if name not in ("victim_hash", "pool", "notes")}  # type: ignore[arg-type]
+        **{name: 0 for name in JitPlan.__dataclass_fields__ if name not in ("victim_hash", "pool", "notes")}
         | {"victim_hash": a_hash(1), "pool": pool, "notes": {}},
     )
     price = a_pool().sqrt_price_x96
@@ -92,7 +92,7 @@ def test_attempts_and_flows_are_the_balance_change(
         before_after[source, token] -= amount
         before_after[target, token] += amount
         if EXECUTOR in (source, target):
-            logs.append(transfer_log(token, source, target, amount, tx_hash))  # type: ignore[arg-type]
+            logs.append(transfer_log(token, source, target, amount, tx_hash))
 
     for number, (moved, pool) in enumerate(attempts):
         quote = USDC if pool == POOL else DAI
@@ -110,7 +110,7 @@ def test_attempts_and_flows_are_the_balance_change(
         explained[EXECUTOR, spec.quote_token.address] += moved.collected1 - moved.minted1
     for number, (token, source, target, amount, by_owner) in enumerate(transfers):
         tx_hash = a_hash(100 + number)
-        txs.append(MinedTx(tx_hash, OWNER if by_owner else USER, token, number, 0))  # type: ignore[arg-type]
+        txs.append(MinedTx(tx_hash, OWNER if by_owner else USER, token, number, 0))
         move(token, source, target, amount, tx_hash)
     txs.append(MinedTx(a_hash(200), OWNER, OPERATOR_2, 0, topped_up_wei))
     before_after[OPERATOR_2, ETH] += topped_up_wei

@@ -262,7 +262,7 @@ async def test_reload_takes_over_both_or_neither(tmp_path: Path) -> None:
     await world.command("reload", params=dear, pools=[SPEC])
     await world.pend(a_swap(sender=account(9)))
     assert len(world.relays.submitted) == 1
-    assert [pool["name"] for pool in (await world.command("pool-status"))["pools"]] == [SPEC.name]  # type: ignore[attr-defined]
+    assert [pool["name"] for pool in (await world.command("pool-status"))["pools"]] == [SPEC.name]
     await world.stop()
 
 
@@ -327,7 +327,7 @@ async def test_following_a_head_takes_a_moment_and_no_longer(tmp_path: Path) -> 
         await followed.wait()
         await apply(moved)
 
-    world.pools.apply = slowly  # type: ignore[method-assign]
+    world.pools.apply = slowly
     await world.mine()
     figures = world.engine.figures()
     assert figures["headHash"] != figures["poolsHeadHash"]

@@ -31,7 +31,7 @@ async def test_a_command_that_breaks_is_answered_and_pauses(tmp_path: Path) -> N
     def broken() -> None:
         raise ZeroDivisionError("a defect")
 
-    world.engine._commands._reporting.pools = broken  # type: ignore[assignment, method-assign]
+    world.engine._commands._reporting.pools = broken
     with pytest.raises(JitError, match="unexpected ZeroDivisionError: a defect"):
         await world.command("pool-status")
     assert world.engine.state == "PAUSED"

@@ -14,7 +14,7 @@ from engine_world import (
 
 from jitctl.domain.chain import MinedTx
 from jitctl.domain.records import ETH, FlowKind
-from jitctl.domain.values import ZERO_ADDRESS, ZERO_HASH
+from jitctl.domain.values import ZERO_ADDRESS, ZERO_HASH, Hash32
 from jitctl.engine.ether import TRIES
 from jitctl.errors import NodeError
 
@@ -73,18 +73,13 @@ async def test_blocks_that_nobody_followed_are_asked_too(tmp_path: Path) -> None
 
 async def test_a_node_that_refuses_for_a_while_is_asked_again(tmp_path: Path) -> None:
     world = await World(tmp_path).start()
-    answer = world.chain.eth_balance
-
-    async def down(account: str, at: str | None = None) -> int:
-        raise NodeError("not now", rpc_code=-32000)
-
-    world.chain.eth_balance = down  # type: ignore[method-assign, assignment]
+    world.chain.ether_failure = lambda at: NodeError("not now", rpc_code=-32000)
     block = await world.mine(emit=False)
     world.chain.quiet_ether[block.head.hash, OPERATOR] = 7
     await world.deliver(block)
     await world.empty_blocks(2 * TRIES)
     assert world.ledger.flows() == ()
-    world.chain.eth_balance = answer  # type: ignore[method-assign]
+    world.chain.ether_failure = lambda at: None
     await world.empty_blocks(1)
     await world.clock.advance(1.1)
     assert [(flow.block_hash, flow.amount) for flow in world.ledger.flows()] == [(block.head.hash, 7)]
@@ -96,18 +91,17 @@ async def test_a_node_without_the_state_is_asked_until_the_block_is_settled_and_
     tmp_path: Path,
 ) -> None:
     world = await World(tmp_path).start()
-    asked = 0
+    asked: list[Hash32 | None] = []
 
-    async def pruned(account: str, at: str | None = None) -> int:
-        nonlocal asked
-        asked += 1
-        raise NodeError("missing trie node", rpc_code=-32000)
+    def pruned(at: Hash32 | None) -> NodeError:
+        asked.append(at)
+        return NodeError("missing trie node", rpc_code=-32000)
 
-    world.chain.eth_balance = pruned  # type: ignore[method-assign, assignment]
+    world.chain.ether_failure = pruned
     await world.mine()
     await world.empty_blocks(8 + 4)
     assert world.count("happenings", "ether_unread") >= 1
-    assert asked <= 2 * TRIES * 14
+    assert len(asked) <= 2 * TRIES * 14
     assert world.ledger.flows() == ()
     assert world.engine.state == "RUNNING"
     await world.stop()

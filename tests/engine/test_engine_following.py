@@ -23,7 +23,7 @@ async def test_an_answer_without_a_leg_that_we_saw_mined_is_no_lone_mint(tmp_pat
         lacking -= 1
         return replace(found, burn=None) if lacking >= 0 else found
 
-    world.chain.mined = mined  # type: ignore[method-assign]
+    world.chain.mined = mined
     await world.pend(a_swap())
     await world.mine(world.relays.submitted[0])
     assert world.engine.figures()["openPositions"] == []
@@ -45,7 +45,7 @@ async def test_two_attempts_never_share_a_transaction(tmp_path: Path) -> None:
         signed = sign(draft)
         return replace(signed, tx_hashes=(mint, *signed.tx_hashes[1:]))
 
-    world.signer.sign = same_mint  # type: ignore[method-assign]
+    world.signer.sign = same_mint
     first = a_swap()
     await world.pend(first)
     await world.pend(

@@ -134,7 +134,7 @@ def test_lanes_are_owned_until_their_block_and_follow_nonces_through_reorgs() ->
     lanes.undo_block(mined.head.hash)
     assert [lane.next_nonce for lane in lanes.all()] == [5, 9]
     lanes.set_nonces({OPERATOR: 6})
-    assert lanes.get(OPERATOR).next_nonce == 6  # type: ignore[union-attr]
+    assert lanes.get(OPERATOR).next_nonce == 6
     assert lanes.get(account(5)) is None
 
 
@@ -173,7 +173,7 @@ class FakeSavings:
 
 def a_standing() -> tuple[Standing, FakeSavings]:
     ledger = FakeSavings()
-    return Standing(Mode.TEST, FakeClock(), ledger, Metrics(), FakeObserver()), ledger  # type: ignore[arg-type]
+    return Standing(Mode.TEST, FakeClock(), ledger, Metrics(), FakeObserver()), ledger
 
 
 def test_standing_keeps_who_why_and_when_and_refuses_what_the_table_lacks() -> None:

@@ -51,7 +51,7 @@ async def test_a_trace_that_ends_too_late_is_not_believed(tmp_path: Path, fate: 
     world = await World(tmp_path).start()
     tx = unknown(a_swap())
     tracer = SlowTracer(a_swap(hash=tx.hash))
-    world.tracer.observe = tracer.observe  # type: ignore[method-assign]
+    world.tracer.observe = tracer.observe
     await world.pend(tx)
     if fate == "mined":
         block = world.chain.add_block([MinedTx(a_hash(9), tx.sender, ROUTER, tx.nonce, 0)])

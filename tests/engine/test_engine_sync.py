@@ -162,9 +162,9 @@ async def test_a_crash_before_submitting_leaves_nothing_to_send(tmp_path: Path, 
         def crash_then_sign(draft: object) -> SignedBundle:
             world.engine._parts.ports.ledger.flush()
             shutil.copytree(world.folder, copy)
-            return sign(draft)  # type: ignore[arg-type]
+            return sign(draft)
 
-        world.signer.sign = crash_then_sign  # type: ignore[method-assign, assignment]
+        world.signer.sign = crash_then_sign
     await world.pend(a_swap())
     await world.kill()
     after = await reborn(world, copy)
@@ -333,7 +333,7 @@ async def test_a_failing_ledger_pauses_and_nothing_is_sent(tmp_path: Path) -> No
         flaky.append(Flaky(store))
         return flaky[0]
 
-    world = World(tmp_path, wrap_ledger=wrap)  # type: ignore[arg-type]
+    world = World(tmp_path, wrap_ledger=wrap)
     await world.start()
     flaky[0].full = True
     await world.pend(a_swap())
@@ -398,11 +398,11 @@ async def test_an_outcome_that_cannot_be_read_is_asked_for_again(tmp_path: Path)
 async def test_a_decision_that_fails_costs_one_transaction_and_not_the_engine(tmp_path: Path) -> None:
     world = await World(tmp_path).start()
     marks = world.prices.marks
-    world.prices.marks = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    world.prices.marks = lambda: 1 / 0
     await world.pend(a_swap())
     assert world.count("happenings", "decisions_failed") == 1
     assert world.engine.state == "RUNNING"
-    world.prices.marks = marks  # type: ignore[method-assign]
+    world.prices.marks = marks
     await world.pend(a_swap(nonce=6))
     assert len(world.relays.submitted) == 1
     await world.stop()

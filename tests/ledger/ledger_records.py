@@ -28,7 +28,7 @@ def a_plan(number: int = 1, **changes: object) -> JitPlan:
         "victim_amount_specified": -HUGE, "tick_lower": -887270, "tick_upper": 10, "net_wei": -5,
         "adds_ticks": 2, "parent_hash": a_hash(99), "target_block": 100 + number, "notes": {"p": "0.5"},
     }  # fmt: skip
-    return JitPlan(**(values | changes))  # type: ignore[arg-type]
+    return JitPlan(**(values | changes))
 
 
 def an_attempt(number: int = 1, planned_s: float = 1000.0) -> AttemptRecord:

@@ -64,8 +64,8 @@ def _data(found: DemoResult) -> dict[str, Any]:
         "landed": [_landed(jit, found) for jit in found.proof.landed],
         "proof": {
             "holds": found.proof.holds,
-            "blocksChecked": found.proof.blocks_checked,
-            "balancesCompared": found.proof.balances_compared,
+            "blocksChecked": found.proof.balances.blocks,
+            "balancesCompared": found.proof.balances.compared,
             "problems": found.proof.problems,
             "flows": [
                 {
@@ -73,7 +73,7 @@ def _data(found: DemoResult) -> dict[str, Any]:
                     "account": flow.account,
                     "amount": str(flow.amount), "transactionHash": flow.tx_hash,
                 }
-                for flow in found.proof.flows
+                for flow in found.proof.balances.flows
             ],
         },
         "swapsSent": found.swaps_sent,
@@ -130,13 +130,9 @@ def _text(found: DemoResult) -> str:
     table.caption = f"net of all attempts, own gas and bids paid: {_eth(total)} ETH"
     proof = found.proof
     verdict = "holds" if proof.holds else "DOES NOT HOLD"
-    problems = [
-        *proof.problems,
-        *(f"block {jit.block}: {problem}" for jit in proof.landed for problem in jit.problems),
-    ]
     flows = [
         f"  named flow: {flow.kind} of {_amount(flow.amount, flow.token, found)} in block {flow.block_number}"
-        for flow in proof.flows
+        for flow in proof.balances.flows
     ]
     lines = [
         render.rich_text(table),
@@ -148,10 +144,10 @@ def _text(found: DemoResult) -> str:
         "",
         f"Proof: {verdict}. {len(proof.landed)} JITs: mint, swap, burn side by side, positions empty after;",
         "  no user got less than without us (each block replayed both ways);",
-        f"  {proof.balances_compared} balances over {proof.blocks_checked} blocks changed"
+        f"  {proof.balances.compared} balances over {proof.balances.blocks} blocks changed"
         " as the ledger says, to the wei.",
         *flows,
-        *(f"  PROBLEM: {problem}" for problem in problems),
+        *(f"  PROBLEM: {problem}" for problem in proof.problems),
         "",
         f"Picture of one of them: {found.plot}" if found.plot else "",
         f"Took {found.elapsed_s:.0f} s; everything that was started is gone.",
