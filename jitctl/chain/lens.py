@@ -16,7 +16,8 @@ from jitctl.errors import NodeError
 LENS = Address("0x" + "1e45" * 10)
 CALLS_AT_ONCE = 500
 """At about 5,000 gas a view call this stays far below the 50 million that nodes allow a call."""
-_TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0
+"""For one node, where nobody waits."""
 _CALL_BYTES = 36
 
 # Calldata: target (32 bytes), answer length in bytes (32), then calls of 36 bytes (selector, one word).
@@ -54,10 +55,15 @@ class Node(Protocol):
     ) -> object: ...
 
 
-async def view(node: Node, target: Address, calldata: bytes, at: Hash32) -> bytes:
-    """Return what `target` answers to `calldata` at block `at`; raises `NodeError` or `TimedOut`."""
+async def view(
+    node: Node, target: Address, calldata: bytes, at: Hash32, *, timeout_s: float = TIMEOUT_S
+) -> bytes:
+    """Return what `target` answers to `calldata` at block `at`; raises `NodeError` or `TimedOut`.
+
+    `timeout_s` bounds each node that is asked.
+    """
     request = {"to": target, "data": "0x" + calldata.hex()}
-    answer = await node.call("eth_call", [request, {"blockHash": at}], timeout_s=_TIMEOUT_S)
+    answer = await node.call("eth_call", [request, {"blockHash": at}], timeout_s=timeout_s)
     return data(answer, "view", target)
 
 
@@ -76,7 +82,7 @@ async def view_many(
         request = {"to": LENS, "data": "0x" + (head + calls).hex()}
         override = {LENS: {"code": "0x" + _CODE.hex()}}
         answer = data(
-            await node.call("eth_call", [request, {"blockHash": at}, override], timeout_s=_TIMEOUT_S),
+            await node.call("eth_call", [request, {"blockHash": at}, override], timeout_s=TIMEOUT_S),
             "view",
             target,
         )

@@ -28,7 +28,7 @@ from jitctl.domain.chain import Head
 from jitctl.domain.records import Mode
 from jitctl.domain.values import Address, PoolSpec
 from jitctl.engine.engine import Engine
-from jitctl.engine.ports import Observer, Prices, Sink
+from jitctl.engine.ports import Observer, Sink
 from jitctl.engine.settings import EngineSettings, Ports
 from jitctl.errors import ConfigError
 from jitctl.execution.bundle import BundleSigner
@@ -135,7 +135,9 @@ def _ports(
     )
     pending = PendingFeed(nodes, _watch(config, specs, keys.wallet.addresses))
     simulator = NodeSimulator(nodes, executor=executor, timeout_s=main.engine.simulate_timeout_ms / 1000)
+    prices = _prices(config, nodes, specs)
     counted = {
+        "prices": prices.counters,
         "block_feed": blocks.counters,
         "pending_feed": pending.counters,
         "pool_book": book.counters,
@@ -145,7 +147,7 @@ def _ports(
         clock=SystemClock(),
         sources=(blocks, pending, Errand(book.run), Errand(relays.keep_warm), Errand(proof.run)),
         pool_book=book,
-        prices=_prices(config, nodes, specs),
+        prices=prices,
         simulator=simulator,
         signer=BundleSigner(keys.wallet, chain_id=main.chain.chain_id, executor=executor),
         relays=relays,
@@ -217,12 +219,12 @@ def _relays(config: Config, keys: Keys) -> list[RelayEndpoint]:
     return [endpoint(*pair) for pair in zip(config.main.relays, keys.identities, strict=True)]
 
 
-def _prices(config: Config, nodes: NodePool, specs: Sequence[PoolSpec]) -> Prices:
+def _prices(config: Config, nodes: NodePool, specs: Sequence[PoolSpec]) -> FeedPrices | PoolTwapPrices:
     if config.main.prices.source == "pool_twap":
         return PoolTwapPrices(nodes, specs=specs)
-    known = tokens(config)
+    traded = {token.symbol: token for spec in specs for token in (spec.token0, spec.token1)}
     feeds = {symbol: Address(feed) for symbol, feed in config.main.prices.feeds.items()}
-    return FeedPrices(nodes, weth=known["WETH"], tokens=list(known.values()), feeds=feeds)
+    return FeedPrices(nodes, weth=tokens(config)["WETH"], tokens=list(traded.values()), feeds=feeds)
 
 
 def _watch(config: Config, specs: Sequence[PoolSpec], own: Sequence[Address]) -> PendingWatch:

@@ -47,16 +47,18 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """External prices at which inventory is valued.
+    """External prices at which inventory is valued, as of the block `block_hash`.
 
-    `weth_wei_per_base_unit[token]` is exact: WETH wei for one base unit of the token. `usd_per_weth` is
-    for showing only. `source` and `age_s` say where they come from and how old the oldest is.
+    `weth_wei_per_base_unit[token]` is exact: WETH wei for one base unit of the token; a token whose price
+    nobody knows has none. `usd_per_weth` is for showing only. `source` and `age_s` say where they come from
+    and how old the oldest was at that block.
     """
 
     weth_wei_per_base_unit: dict[Address, Fraction]
     usd_per_weth: Fraction
     source: str
     age_s: float
+    block_hash: Hash32
 
 
 @dataclass(frozen=True, slots=True)

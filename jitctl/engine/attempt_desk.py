@@ -42,18 +42,21 @@ class AttemptDesk:
     def start(
         self, wanted: Wanted, plan: JitPlan, alternatives: tuple[JitPlan, ...], evaluate_ms: float = 0.0
     ) -> bool:
-        """Begin an attempt in a free lane; False if there is none, or no mark. Raises `LedgerError`."""
+        """Begin an attempt in a free lane; False if there is none, or its pool or mark is not known any more.
+
+        Raises `LedgerError`.
+        """
         parts = self._parts
         clock, picture, head = parts.ports.clock, parts.picture, parts.picture.head
         assert head is not None
         attempt_id = new_attempt_id()
-        lane = parts.lanes.acquire(attempt_id, plan.target_block)
-        spec = picture.specs[plan.pool]
-        mark = parts.ports.prices.marks().weth_wei_per_base_unit.get(spec.quote_token.address)
-        if lane is None:
+        spec, pool = picture.specs.get(plan.pool), parts.ports.pool_book.pools().get(plan.pool)
+        marks = picture.marks.weth_wei_per_base_unit if picture.marks is not None else {}
+        mark = marks.get(spec.quote_token.address) if spec is not None else None
+        if spec is None or pool is None or mark is None:
             return False
-        if mark is None:
-            parts.lanes.release(attempt_id)
+        lane = parts.lanes.acquire(attempt_id, plan.target_block)
+        if lane is None:
             return False
         params, margin = picture.params, parts.settings.gas_limit_margin_bps
         mint_gas = params.mint_gas_units + 2 * params.tick_init_gas_units
@@ -65,7 +68,7 @@ class AttemptDesk:
             nonce=lane.next_nonce,
             mark=mark,
             weth_is_token0=spec.weth_is_token0,
-            parent_sqrt_price_x96=parts.ports.pool_book.pools()[plan.pool].sqrt_price_x96,
+            parent_sqrt_price_x96=pool.sqrt_price_x96,
             planned_s=clock.wall_s(),
         )
         # Two attempts of one lane may plan the very same legs. Gas limits of their own make them different

@@ -96,9 +96,11 @@ class ChainDesk:
             self._sync.lose(followed.failure)
             self._sync.begin()
             return
+        self.follow_pools()
+        if parts.background.running("pools"):
+            return  # the book is on its way to a newer head
         parts.picture.pools_at(followed.head.hash)
         self._markouts.priced(followed.head)
-        self.follow_pools()
         if parts.picture.current:
             self._pending.replan()
 
@@ -117,11 +119,15 @@ class ChainDesk:
         self._parts.picture.balances = read.available
 
     def on_marks(self, read: MarksRead) -> None:
-        """Decide with the marks of the head; those of another block are asked for again."""
-        parts = self._parts
-        parts.picture.marks_at(read.head_hash, failed=read.failed)
-        self._ask_marks()
-        if parts.picture.current:
+        """Decide with the marks of the head; those of another block are of no use any more."""
+        picture = self._parts.picture
+        if picture.head is None:
+            return
+        if read.head_hash != picture.head.hash:
+            self._reads.marks(picture.head)
+            return
+        picture.take_marks(read.marks)
+        if picture.current:
             self._pending.replan()
 
     def on_guards(self, read: GuardsRead) -> None:
@@ -148,7 +154,7 @@ class ChainDesk:
             return
         for attempt in parts.follower.due(head.number):
             self._reads.outcome(attempt, head)
-        self._ask_marks()
+        self._reads.marks(head)
         self._closing.go_on()
         self._strays.go_on()
         self.ether.go_on()
@@ -176,11 +182,6 @@ class ChainDesk:
                 return PoolsFollowed(moved.head, error.message)
             if not self._moves:
                 return PoolsFollowed(moved.head)
-
-    def _ask_marks(self) -> None:
-        picture = self._parts.picture
-        if picture.synced and picture.head is not None and picture.marks_head != picture.head.hash:
-            self._reads.marks(picture.head)
 
     def _accounted(self, tx_hash: Hash32) -> bool:
         """Whether an attempt's figures hold what a transaction moved and cost."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from jitctl.domain.bundle import MinedBundle, MinedLeg
 from jitctl.domain.chain import Block, ChainMoved, Head, PendingGone, PendingTx
+from jitctl.domain.plan import Marks
 from jitctl.domain.swap_intent import SwapTx
 from jitctl.domain.values import Address, Hash32
 from jitctl.engine.ports import GuardReading
@@ -83,10 +84,10 @@ class FinalizedRead:
 
 @dataclass(frozen=True, slots=True)
 class MarksRead:
-    """The external marks were read at a head, or could not be: `failed`."""
+    """The external marks at a head; None if they could not be read."""
 
     head_hash: Hash32
-    failed: bool
+    marks: Marks | None
 
 
 @dataclass(frozen=True, slots=True)

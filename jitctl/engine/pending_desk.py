@@ -194,7 +194,7 @@ class PendingDesk:
             return Skip(SkipReason.NOT_RUNNING, parts.standing.state)
         if head is None or not picture.current:
             return _NOT_YET
-        if picture.marks_failed:
+        if picture.marks is None:
             return Skip(SkipReason.MARK_STALE, "the marks could not be read at this head")
         if len(parts.watch):
             # The executor refuses every mint until it is closed.
@@ -215,7 +215,7 @@ class PendingDesk:
             wanted.swap,
             picture.params_under(parts.standing.crisis),
             picture.capital_left(parts.follower.live.values()),
-            parts.ports.prices.marks(),
+            picture.marks,
             parts.ports.clock.wall_s(),
             picture.base_fee_wei,
             frozenset(attempt.pool for attempt in on_their_way),

@@ -9,7 +9,7 @@ from jitctl.domain.attempt_state import OPEN_STATES
 from jitctl.domain.base_fee import next_base_fee_wei
 from jitctl.domain.chain import Head
 from jitctl.domain.engine_state import CrisisLevel
-from jitctl.domain.plan import Capital, JitPlan
+from jitctl.domain.plan import Capital, JitPlan, Marks
 from jitctl.domain.values import Address, Hash32, PoolSpec
 from jitctl.engine.attempts import Attempt
 from jitctl.engine.ports import GuardReading, PoolBook
@@ -25,9 +25,9 @@ class Picture:
     """The head and what hangs on it.
 
     `synced` is False while something between the blocks is unknown; `pools_head` is the block that the pool
-    book describes and `marks_head` the one at which the external marks were asked for: a market that has
-    moved must be seen before the trade that follows it. Both trail the head for a moment: since
-    `behind_since_ns`, if one does.
+    book describes; it trails the head for a moment. `marks` are the external prices at the head, None until
+    they are known: a market that has moved must be seen before the trade that follows it. `marks_failed` is
+    set where they could not be read. `behind_since_ns` is since when either is missing.
     """
 
     params: StrategyParams
@@ -39,7 +39,7 @@ class Picture:
     guards: GuardReading | None = None
     synced: bool = False
     pools_head: Hash32 | None = None
-    marks_head: Hash32 | None = None
+    marks: Marks | None = None
     marks_failed: bool = False
     behind_since_ns: int | None = None
     generation: int = 1
@@ -67,6 +67,8 @@ class Picture:
 
     def new_head(self, head: Head, now_ns: int) -> None:
         self.head, self.head_ns = head, now_ns
+        # What was read at this very block before a reorg and back counts no more: the book has moved on.
+        self.pools_head, self.marks, self.marks_failed = None, None, False
         self.base_fee_wei = next_base_fee_wei(head)
         if self.behind_since_ns is None:
             self.behind_since_ns = now_ns
@@ -76,14 +78,18 @@ class Picture:
         self.pools_head = block_hash
         self._catch_up()
 
-    def marks_at(self, block_hash: Hash32, *, failed: bool = False) -> None:
-        """Know at which block the external marks were asked for last, and whether they could not be read."""
-        self.marks_head, self.marks_failed = block_hash, failed
+    def take_marks(self, marks: Marks | None) -> None:
+        """Take over the external marks at the head; None if they could not be read."""
+        self.marks, self.marks_failed = marks, marks is None
         self._catch_up()
+
+    def marked(self, head: Head) -> bool:
+        """Whether the external marks at a block are known."""
+        return self.marks is not None and self.marks.block_hash == head.hash
 
     @property
     def current(self) -> bool:
-        """Whether decisions may be taken: in sync, and the pools and the marks are those of the head."""
+        """Whether there is an answer to every swap: in sync, and pools and marks are those of the head."""
         return self.synced and self._at_head
 
     def ready(self, now_ns: int) -> bool:
@@ -125,7 +131,9 @@ class Picture:
     @property
     def _at_head(self) -> bool:
         head = self.head
-        return head is not None and self.pools_head == self.marks_head == head.hash
+        if head is None or self.pools_head != head.hash:
+            return False
+        return self.marks_failed or self.marked(head)
 
 
 def plan_needs(plan: JitPlan, specs: Mapping[Address, PoolSpec]) -> tuple[tuple[Address, int], ...]:

@@ -73,10 +73,9 @@ class PoolBook(Protocol):
 
 
 class Prices(Protocol):
-    """External marks."""
+    """External marks; `read` raises `NodeError` or `TimedOut`."""
 
-    async def refresh(self, head: Head) -> None: ...
-    def marks(self) -> Marks: ...
+    async def read(self, head: Head) -> Marks: ...
 
 
 class Tracer(Protocol):

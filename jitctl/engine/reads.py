@@ -44,8 +44,9 @@ class Reads:
             start("read:guards", lambda: self._guards(head))
 
     def marks(self, head: Head) -> None:
-        """Read the external marks, without which nothing is decided on this head."""
-        self._parts.background.start("read:prices", lambda: self._prices(head))
+        """Read the external marks, without which nothing is decided on this head, unless they are known."""
+        if not self._parts.picture.marked(head):
+            self._parts.background.start("read:prices", lambda: self._prices(head))
 
     def outcome(self, attempt: Attempt, head: Head) -> None:
         """Read what the chain holds of an attempt's bundle."""
@@ -90,11 +91,7 @@ class Reads:
         return None
 
     async def _prices(self, head: Head) -> Note:
-        async def refresh() -> bool:
-            await self._parts.ports.prices.refresh(head)
-            return True
-
-        return MarksRead(head.hash, failed=await self._try(refresh()) is None)
+        return MarksRead(head.hash, await self._try(self._parts.ports.prices.read(head)))
 
     async def _guards(self, head: Head) -> Note | None:
         guards = self._parts.ports.guards

@@ -86,7 +86,6 @@ class Reconciler:
         outcomes = await self._outcomes(attempts)
         ranges = nonce_ranges(nonces, known, attempts, dict(outcomes))
         explained = [await self._explain(each) for each in ranges if each.moved_without_us]
-        await parts.ports.prices.refresh(head)
         open_pools = await self._reads.open_pools_at(head, sorted(parts.picture.specs))
         reserved_wei = 0
         if not open_pools:

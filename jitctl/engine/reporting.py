@@ -36,7 +36,7 @@ class Reporting:
             "headNumber": head.number if head else None,
             "headHash": head.hash if head else None,
             "poolsHeadHash": picture.pools_head,
-            "marksHeadHash": picture.marks_head,
+            "marksHeadHash": picture.marks.block_hash if picture.marks else None,
             "headAgeS": (clock.monotonic_ns() - picture.head_ns) / 1e9 if head else None,
             "baseFeeWei": str(picture.base_fee_wei),
             "openAttempts": len(outstanding),

@@ -95,7 +95,6 @@ class SyncDesk:
             parts.ports.ledger.save_lane(operator, nonce, head.number)
         parts.picture.balances = synced.available
         self._closing.positions(synced.open_pools)
-        parts.picture.marks_at(head.hash)
         parts.picture.synced = True
         if not self.loaded:
             self.loaded = True

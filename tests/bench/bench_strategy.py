@@ -13,7 +13,7 @@ from jitctl.amm.pool import Pool
 from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
 from jitctl.domain.chain import Head, PendingTx
 from jitctl.domain.plan import Capital, Marks, Propose
-from jitctl.domain.values import Address, Hash32, PoolSpec, Token
+from jitctl.domain.values import ZERO_HASH, Address, Hash32, PoolSpec, Token
 from jitctl.strategy.decode import RouterKind, Routers, decode
 from jitctl.strategy.jit import evaluate
 from jitctl.strategy.limits import StrategyParams
@@ -45,7 +45,7 @@ def rows() -> list[dict[str, Any]]:
     rng = random.Random(450)
     view = MarketView.of(HEAD, {SPEC.address: SPEC}, {SPEC.address: _pool(rng)})
     price = Fraction(view.pools[SPEC.address].sqrt_price_x96 ** 2, 1 << 192)
-    marks = Marks({USDC.address: price}, Fraction(2500), "bench", 0.0)
+    marks = Marks({USDC.address: price}, Fraction(2500), "bench", 0.0, ZERO_HASH)
     capital = Capital({WETH.address: 3_000 * 10**18, USDC.address: 8_000_000 * 10**6})
     params = StrategyParams(max_notional_wei=3_000 * 10**18)
     victims = [_victim(rng, view) for _ in range(SWAPS)]

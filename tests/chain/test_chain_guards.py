@@ -9,7 +9,6 @@ from jitctl.chain.guards import ExecutorGuards
 from jitctl.chain.prices import PoolTwapPrices
 from jitctl.errors import NodeError
 from tests.chain.devnet_rig import DevnetRig
-from tests.chain.manual_clock import ManualClock
 
 
 class Absurd:
@@ -38,7 +37,7 @@ async def test_a_tick_that_no_pool_has_is_the_nodes_failure(rig: DevnetRig, diff
     node, head = Absurd(rig, difference), await rig.reader.head()
     with pytest.raises(NodeError, match="no pool has"):
         await ExecutorGuards(node, executor=rig.executor).read([spec.address for spec in rig.specs], head)
-    prices = PoolTwapPrices(node, specs=rig.specs, clock=ManualClock())
+    prices = PoolTwapPrices(node, specs=rig.specs)
     with pytest.raises(NodeError, match="no pool has"):
-        await prices.refresh(head)
+        await prices.read(head)
     assert prices.counters["read_failed"] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from fractions import Fraction
 
 import pytest
@@ -10,27 +9,25 @@ import pytest
 from jitctl.chain.prices import FeedPrices, PoolTwapPrices
 from jitctl.errors import NodeError
 from tests.chain.devnet_rig import DevnetRig
-from tests.chain.manual_clock import ManualClock
 
 USD = 10**8
 
 
-def feeds_of(rig: DevnetRig, clock: ManualClock | None = None, node=None) -> FeedPrices:
+def feeds_of(rig: DevnetRig, node=None) -> FeedPrices:
     tokens = rig.net.manifest.tokens
     return FeedPrices(
         node or rig.nodes,
         weth=tokens["WETH"],
         tokens=[tokens[symbol] for symbol in ("WETH", "USDC", "DAI", "WBTC")],
         feeds=rig.net.uniswap.price_feeds,
-        clock=clock or ManualClock(),
     )
 
 
 async def test_marks_are_exact_wei_per_base_unit(rig: DevnetRig):
     prices = feeds_of(rig)
     head = await rig.reader.head()
-    await prices.refresh(head)
-    marks, tokens = prices.marks(), rig.net.manifest.tokens
+    marks, tokens = await prices.read(head), rig.net.manifest.tokens
+    assert marks.block_hash == head.hash
     weth_usd, btc_usd = [await rig.net.usd(symbol) for symbol in ("WETH", "WBTC")]
     assert marks.usd_per_weth == Fraction(weth_usd, USD) and marks.source == "feeds"
     assert marks.weth_wei_per_base_unit[tokens["WETH"].address] == 1
@@ -39,18 +36,12 @@ async def test_marks_are_exact_wei_per_base_unit(rig: DevnetRig):
     assert marks.weth_wei_per_base_unit[tokens["WBTC"].address] == Fraction(btc_usd * 10**10, weth_usd)
 
 
-async def test_marks_grow_old(rig: DevnetRig):
-    clock = ManualClock()
-    prices = feeds_of(rig, clock)
-    assert prices.marks().age_s == float("inf") and prices.marks().weth_wei_per_base_unit == {}
-    await prices.refresh(await rig.reader.head())
-    young = prices.marks().age_s
-    clock.advance(30)
-    assert prices.marks().age_s == pytest.approx(young + 30)
+async def test_marks_are_as_old_as_the_oldest_answer_at_their_block(rig: DevnetRig):
+    prices = feeds_of(rig)
+    young = await prices.read(await rig.reader.head())
     for _ in range(5):
         await rig.net.slot()
-    await prices.refresh(await rig.reader.head())
-    assert prices.marks().age_s == pytest.approx(young + 60)
+    assert (await prices.read(await rig.reader.head())).age_s == pytest.approx(young.age_s + 60)
 
 
 async def test_a_missing_feed_is_said_at_once(rig: DevnetRig):
@@ -84,36 +75,31 @@ NONSENSE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", NONSENSE)
-async def test_nonsense_from_a_tokens_feed_takes_its_mark_away(rig: DevnetRig, answer):
+@pytest.mark.parametrize("answer", [*NONSENSE, NodeError("reverted", rpc_code=3)], ids=str)
+async def test_a_tokens_feed_that_refuses_or_answers_nonsense_takes_its_mark_away(rig: DevnetRig, answer):
     tokens = rig.net.manifest.tokens
     prices = feeds_of(rig, node=Altered(rig, rig.net.uniswap.price_feeds["USDC"], answer))
-    await prices.refresh(await rig.reader.head())
-    assert tokens["USDC"].address not in prices.marks().weth_wei_per_base_unit
-    assert tokens["DAI"].address in prices.marks().weth_wei_per_base_unit
+    marks = await prices.read(await rig.reader.head())
+    assert tokens["USDC"].address not in marks.weth_wei_per_base_unit
+    assert tokens["DAI"].address in marks.weth_wei_per_base_unit
     assert prices.counters["bad_answer"] == 1
 
 
-@pytest.mark.parametrize("answer", [*NONSENSE, NodeError("away"), 5, None, "0xzz"], ids=str)
-async def test_without_weth_the_old_marks_stay_and_age(rig: DevnetRig, answer):
-    clock = ManualClock()
-    prices = feeds_of(rig, clock)
-    await prices.refresh(await rig.reader.head())
-    before = prices.marks()
-    prices._node = Altered(rig, rig.net.uniswap.price_feeds["WETH"], answer)
-    clock.advance(5)
+@pytest.mark.parametrize(
+    "answer", [*NONSENSE, NodeError("away"), NodeError("reverted", rpc_code=3), 5, None, "0xzz"], ids=str
+)
+async def test_without_weth_there_are_no_marks(rig: DevnetRig, answer):
+    prices = feeds_of(rig, Altered(rig, rig.net.uniswap.price_feeds["WETH"], answer))
     with pytest.raises(NodeError):
-        await prices.refresh(await rig.reader.head())
-    assert prices.marks() == dataclasses.replace(before, age_s=before.age_s + 5)
+        await prices.read(await rig.reader.head())
+    assert (prices.counters["read"], prices.counters["read_failed"]) == (0, 1)
 
 
 async def test_pool_twaps_are_near_the_feeds(rig: DevnetRig):
     specs = [spec for spec in rig.specs if spec.quote_token.symbol in ("USDC", "USDT", "DAI", "WBTC")]
-    twap, feeds = PoolTwapPrices(rig.nodes, specs=specs, clock=ManualClock()), feeds_of(rig)
+    twap, feeds = PoolTwapPrices(rig.nodes, specs=specs), feeds_of(rig)
     head = await rig.reader.head()
-    await twap.refresh(head)
-    await feeds.refresh(head)
-    seen, external = twap.marks(), feeds.marks()
+    seen, external = await twap.read(head), await feeds.read(head)
     assert seen.source == "pool_twap" and seen.age_s == 0
     for symbol in ("USDC", "DAI", "WBTC", "WETH"):
         at = rig.net.manifest.tokens[symbol].address
@@ -124,21 +110,22 @@ async def test_pool_twaps_are_near_the_feeds(rig: DevnetRig):
 
 async def test_a_twap_moves_slowly(rig: DevnetRig):
     spec = rig.spec("WETH/USDC-0.05%")
-    prices = PoolTwapPrices(rig.nodes, specs=[spec], clock=ManualClock())
-    await prices.refresh(await rig.reader.head())
-    before = prices.marks().weth_wei_per_base_unit[spec.quote_token.address]
+    prices = PoolTwapPrices(rig.nodes, specs=[spec])
+
+    async def mark() -> Fraction:
+        marks = await prices.read(await rig.reader.head())
+        return marks.weth_wei_per_base_unit[spec.quote_token.address]
+
+    before = await mark()
     await rig.swap(spec, 500 * 10**18, gas=3_000_000)
     await rig.net.slot()
-    await prices.refresh(await rig.reader.head())
-    assert prices.marks().weth_wei_per_base_unit[spec.quote_token.address] == before
+    assert await mark() == before
     for _ in range(60):
         await rig.net.slot()
-    await prices.refresh(await rig.reader.head())
-    assert prices.marks().weth_wei_per_base_unit[spec.quote_token.address] > before * Fraction(1001, 1000)
+    assert await mark() > before * Fraction(1001, 1000)
 
 
-async def test_a_pool_that_does_not_remember_is_an_error(rig: DevnetRig):
-    prices = PoolTwapPrices(rig.nodes, specs=rig.specs[:1], window_s=10**8, clock=ManualClock())
-    with pytest.raises(NodeError):
-        await prices.refresh(await rig.reader.head())
-    assert prices.marks().weth_wei_per_base_unit == {} and prices.counters["read_failed"] == 1
+async def test_a_pool_that_does_not_remember_gives_no_mark(rig: DevnetRig):
+    prices = PoolTwapPrices(rig.nodes, specs=rig.specs[:1], window_s=10**8)
+    assert (await prices.read(await rig.reader.head())).weth_wei_per_base_unit == {}
+    assert prices.counters["bad_answer"] == 1

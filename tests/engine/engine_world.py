@@ -223,24 +223,30 @@ class FakePoolBook:
 
 
 class FakePrices:
+    """Answers with `market` unless the head has a mark of its own; a head may have to wait for `gates`."""
+
     def __init__(self) -> None:
+        self.market = MARK
+        self.at: dict[Hash32, Fraction] = {}
+        self.gates: dict[Hash32, asyncio.Event] = {}
+        self.asked: list[Hash32] = []
         self.age_s = 0.0
-        self.refreshed = 0
-        self.mark = self.market = MARK
-        """What was read, and what is to be read."""
-        self.answering = asyncio.Event()
-        self.answering.set()
         self.failure: JitError | None = None
 
-    async def refresh(self, head: Head) -> None:
-        self.refreshed += 1
-        await self.answering.wait()
+    def hold(self, head: Head) -> asyncio.Event:
+        """Let the answer at a head wait until the event is set."""
+        return self.gates.setdefault(head.hash, asyncio.Event())
+
+    async def read(self, head: Head) -> Marks:
+        self.asked.append(head.hash)
+        if head.hash in self.gates:
+            await self.gates[head.hash].wait()
         if self.failure is not None:
             raise self.failure
-        self.mark = self.market
-
-    def marks(self) -> Marks:
-        return Marks({WETH: Fraction(1), USDC: self.mark, DAI: self.mark}, Fraction(2000), "test", self.age_s)
+        mark = self.at.get(head.hash, self.market)
+        return Marks(
+            {WETH: Fraction(1), USDC: mark, DAI: mark}, Fraction(2000), "test", self.age_s, head.hash
+        )
 
 
 def amounts_of(plan: JitPlan) -> LegAmounts:

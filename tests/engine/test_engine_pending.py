@@ -5,11 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engine_world import MARK, POOL, ROUTER, SPEC, USER, WETH, World, a_hash, a_swap, settle
+from engine_world import POOL, ROUTER, SPEC, USER, WETH, World, a_hash, a_swap, settle
 
 from jitctl.domain.chain import ChainMoved, Head, MinedTx, PendingTx
 from jitctl.domain.swap_intent import SwapTx
-from jitctl.errors import NodeError
 from jitctl.strategy.decode import RouterKind, Routers, decode
 
 
@@ -64,56 +63,4 @@ async def test_a_trace_that_ends_too_late_is_not_believed(tmp_path: Path, fate: 
     assert len(world.relays.submitted) == (fate == "nothing")
     assert world.count("skips", "too_late") == (fate != "nothing")
     assert world.engine.figures()["wantedSwaps"] == (fate == "nothing")
-    await world.stop()
-
-
-def informed(world: World) -> None:
-    """Let the market move so far in the swaps' direction that no liquidity on their way gains."""
-    world.prices.market = MARK * 101 / 100
-
-
-async def test_a_swap_waits_for_the_marks_of_its_head_and_is_judged_by_them(tmp_path: Path) -> None:
-    world = await World(tmp_path).start()
-    world.prices.answering.clear()
-    informed(world)
-    await world.mine()
-    await world.pend(a_swap())
-    assert world.simulator.drafts == []
-    assert set(world.engine.metrics.snapshot()["skips"].values()) == {0}
-    world.prices.answering.set()
-    await settle()
-    assert world.count("skips", "informed") == 1
-    assert world.simulator.drafts == []
-    await world.stop()
-
-
-async def test_marks_that_were_asked_for_on_an_older_head_are_not_taken_for_the_newest(
-    tmp_path: Path,
-) -> None:
-    world = await World(tmp_path).start()
-    world.prices.answering.clear()
-    for _ in range(2):
-        await world.deliver(world.chain.add_block([]))
-    refreshed = world.prices.refreshed
-    world.prices.answering.set()
-    await settle()
-    assert world.prices.refreshed == refreshed + 1
-    figures = world.engine.figures()
-    assert figures["marksHeadHash"] == figures["headHash"] == world.chain.tip.hash
-    await world.stop()
-
-
-async def test_nothing_is_decided_on_a_head_whose_marks_cannot_be_read(tmp_path: Path) -> None:
-    world = await World(tmp_path).start()
-    world.prices.failure = NodeError("the node does not answer")
-    await world.mine()
-    await world.pend(a_swap())
-    assert world.simulator.drafts == []
-    assert world.count("skips", "mark_stale") == 1
-    assert world.count("happenings", "node_errors") == 1
-    assert world.engine.figures()["tradingReady"] is False
-    world.prices.failure = None
-    await world.mine()
-    assert world.engine.figures()["tradingReady"] is True
-    assert len(world.relays.submitted) == 1
     await world.stop()

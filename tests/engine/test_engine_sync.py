@@ -397,12 +397,12 @@ async def test_an_outcome_that_cannot_be_read_is_asked_for_again(tmp_path: Path)
 
 async def test_a_decision_that_fails_costs_one_transaction_and_not_the_engine(tmp_path: Path) -> None:
     world = await World(tmp_path).start()
-    marks = world.prices.marks
-    world.prices.marks = lambda: 1 / 0
+    pools = world.pools.pools
+    world.pools.pools = lambda: 1 / 0
     await world.pend(a_swap())
     assert world.count("happenings", "decisions_failed") == 1
     assert world.engine.state == "RUNNING"
-    world.prices.marks = marks
+    world.pools.pools = pools
     await world.pend(a_swap(nonce=6))
     assert len(world.relays.submitted) == 1
     await world.stop()

@@ -12,7 +12,7 @@ from jitctl.amm.tick_math import get_sqrt_ratio_at_tick, get_tick_at_sqrt_ratio
 from jitctl.domain.chain import Head
 from jitctl.domain.plan import Capital, Marks
 from jitctl.domain.swap_intent import SwapHop, SwapIntent, SwapTx
-from jitctl.domain.values import Address, Hash32, PoolSpec, Token
+from jitctl.domain.values import ZERO_HASH, Address, Hash32, PoolSpec, Token
 from jitctl.strategy.market import MarketView
 
 USDC = Token("USDC", Address("0x" + "11" * 20), 6)
@@ -196,7 +196,7 @@ def random_case(seed: int) -> SwapCase:
         zero_for_one,
         amount if exact_in else -amount,
         limit,
-        Marks({spec.quote_token.address: mark}, Fraction(2500), "test", 0.0),
+        Marks({spec.quote_token.address: mark}, Fraction(2500), "test", 0.0, ZERO_HASH),
         Capital({WETH.address: held_weth, spec.quote_token.address: held_quote}),
         int(held_weth * rng.choice((0.5, 3.0, 100.0))) + 10**18,
     )
@@ -224,7 +224,7 @@ def hard_case(seed: int) -> SwapCase | None:
         case,
         pool=pool,
         amount_specified=amount,
-        marks=Marks({case.spec.quote_token.address: mark}, Fraction(2500), "test", 0.0),
+        marks=Marks({case.spec.quote_token.address: mark}, Fraction(2500), "test", 0.0, ZERO_HASH),
     )
 
 
@@ -288,7 +288,7 @@ def _retargeted(case: SwapCase, rng: random.Random, cells: float) -> SwapCase:
         case,
         amount_specified=taken,
         sqrt_price_limit_x96=0,
-        marks=Marks({case.spec.quote_token.address: mark}, Fraction(2500), "test", 0.0),
+        marks=Marks({case.spec.quote_token.address: mark}, Fraction(2500), "test", 0.0, ZERO_HASH),
         capital=Capital({WETH.address: size, case.spec.quote_token.address: int(size / mark)}),
         max_notional_wei=10 * size,
     )

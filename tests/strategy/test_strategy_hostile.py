@@ -12,6 +12,7 @@ from strategy_cases import SwapCase, random_case
 from jitctl.amm.pool import Pool
 from jitctl.amm.tick_math import MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick
 from jitctl.domain.plan import Capital, Marks, Propose
+from jitctl.domain.values import ZERO_HASH
 from jitctl.strategy.jit import evaluate
 from jitctl.strategy.limits import PoolLimits, StrategyParams
 
@@ -55,7 +56,11 @@ def extreme_case(rng: random.Random) -> SwapCase:
             {held: rng.choice((0, 1, 2, 10**6, 10**20, 1 << 200)) for held in case.capital.available}
         ),
         marks=Marks(
-            {token: rng.choice((Fraction(1, 10**30), Fraction(10**30), usual))}, Fraction(1), "test", 0.0
+            {token: rng.choice((Fraction(1, 10**30), Fraction(10**30), usual))},
+            Fraction(1),
+            "test",
+            0.0,
+            ZERO_HASH,
         ),
     )
 

@@ -22,7 +22,7 @@ from jitctl.domain.engine_state import CrisisLevel
 from jitctl.domain.guards import PoolRules
 from jitctl.domain.plan import Capital, JitPlan, Marks, Propose, Skip, SkipReason
 from jitctl.domain.swap_intent import BalanceFloor, RouterBalance, SwapHop, SwapIntent, SwapTx
-from jitctl.domain.values import Address, Hash32, Token
+from jitctl.domain.values import ZERO_HASH, Address, Hash32, Token
 from jitctl.strategy.jit import evaluate, next_block_time_s
 from jitctl.strategy.limits import PoolLimits, StrategyParams
 from jitctl.strategy.market import MarketView, index_pairs
@@ -57,7 +57,9 @@ def spot(spec) -> Fraction:
     return 1 / squared if spec.weth_is_token0 else squared
 
 
-MARKS = Marks({spec.quote_token.address: spot(spec) for spec in SPECS.values()}, Fraction(2500), "test", 1.0)
+MARKS = Marks(
+    {spec.quote_token.address: spot(spec) for spec in SPECS.values()}, Fraction(2500), "test", 1.0, ZERO_HASH
+)
 CAPITAL = Capital(
     {WETH.address: 5_000 * ETHER, USDC.address: 10**13, USDT.address: 10**13, DAI.address: 10**25}
 )
