@@ -101,6 +101,10 @@ class ChainMoved:
     resynced: bool = False
     too_deep: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.added:
+            raise ValueError("a move of the head adds at least one block")
+
     @property
     def head(self) -> Head:
         return self.added[-1].head

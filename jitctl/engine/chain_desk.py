@@ -58,9 +58,10 @@ class ChainDesk:
         """Take over a move of the head. Raises `LedgerError`."""
         parts = self._parts
         parts.metrics.happenings.add("heads", len(moved.added))
-        sound = [self._removed(head) for head in moved.removed]
-        if moved.too_deep or not all(sound):
+        if moved.too_deep or any(head.number <= parts.follower.settled_block for head in moved.removed):
             self._halting.halt("engine", "a reorg reached blocks that were settled")
+        for head in moved.removed:
+            self._removed(head)
         for block in moved.added:
             self._added(block)
         head = moved.head
@@ -80,6 +81,17 @@ class ChainDesk:
             self._sync.begin()
         for wanted in parts.book.expire(head.number):
             parts.seen.forget(wanted.tx.hash)
+
+    def lost(self, moved: ChainMoved) -> None:
+        """Go on from a move that could not be taken over: read all afresh, name its blocks' flows later."""
+        parts = self._parts
+        self._moves.clear()
+        self._sync.loaded = False
+        self._sync.lose("a block could not be taken over")
+        parts.picture.new_head(moved.head, parts.ports.clock.monotonic_ns())
+        touched = [*moved.removed, *(block.head for block in moved.added)]
+        self.gaps.lost(min(head.number for head in touched), moved.head.number)
+        self._sync.begin()
 
     def follow_pools(self) -> None:
         """Let the pool book follow what it has not followed yet."""
@@ -187,7 +199,7 @@ class ChainDesk:
         """Whether an attempt's figures hold what a transaction moved and cost."""
         return self._parts.follower.is_a_leg(tx_hash) or self._closing.accounts_for(tx_hash)
 
-    def _removed(self, head: Head) -> bool:
+    def _removed(self, head: Head) -> None:
         parts = self._parts
         parts.metrics.happenings.add("reorged_blocks")
         parts.lanes.undo_block(head.hash)
@@ -202,7 +214,7 @@ class ChainDesk:
             # It is back in the public pool; nodes do not all announce it again.
             wanted.tried_on = None
             parts.book.add(wanted)
-        return parts.follower.block_removed(head)
+        parts.follower.block_removed(head)
 
     def _missed(self, block: Block) -> None:
         """Name the flows of a block that was not followed."""
@@ -236,11 +248,12 @@ class ChainDesk:
     def _added(self, block: Block) -> None:
         parts = self._parts
         aliens = parts.lanes.follow(block, parts.follower.recognise)
-        parts.follower.block_added(block)
-        self._name_flows(block, self._accounted)
         if aliens and parts.picture.synced:
+            # Before anything else that may fail.
             named = ", ".join(f"{tx.hash} of {tx.sender}" for tx in aliens[:3])
             self._halting.halt("engine", f"a nonce moved without us: {named}")
+        parts.follower.block_added(block)
+        self._name_flows(block, self._accounted)
         senders = {tx.sender for tx in block.txs}
         for lane in parts.lanes.all():
             if lane.operator in senders:

@@ -126,6 +126,8 @@ class Closing:
         if left is None or read.mined is None or read.mined.burn is None:
             return
         close = read.mined.burn
+        if close.tx_hash not in left.close_txs:
+            return  # it was read before
         if parts.follower.mined_in(close.tx_hash) != close.block_hash:
             return
         parts.lanes.release(_owner(read.pool))
@@ -155,7 +157,7 @@ class Closing:
         if parts.watch.close_reverted(pool):
             why = f"{REVERTS_BEFORE_PAUSE} closes of the position in pool {pool} reverted"
             parts.ports.observer.event("closes_given_up", {"pool": pool, "detail": why})
-            with contextlib.suppress(IllegalMove):  # halted or stopped, it sends no close anyway
+            with contextlib.suppress(IllegalMove):  # stopped, it sends no close anyway
                 self._halting.pause("engine", why)
 
     def _remember_closes(self, pool: Address) -> None:

@@ -7,6 +7,7 @@ nothing is signed.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -23,6 +24,8 @@ from jitctl.engine.within import within
 from jitctl.errors import CannotDetermine, JitError, PositionsOpen, Refused, UsageError
 
 Body = dict[str, Any]
+CLEAR_READ_TIMEOUT_S = 0.9
+"""Nothing else is answered meanwhile, and a pause must be within a second."""
 
 
 class Commands:
@@ -105,7 +108,7 @@ class Commands:
         if not parts.picture.synced:
             raise Refused(
                 "cannot resume: not in step with the chain yet",
-                hint="see `jitctl status` and check-node-sync",
+                hint="`jitctl status` says what it waits for",
             )
         # The flag comes down only if the move is allowed; it is raised again if it cannot be kept.
         was_paused = parts.latch.paused()
@@ -137,24 +140,20 @@ class Commands:
         """Leave HALTED for PAUSED, once no position is open at the head."""
         parts = self._parts
         if parts.standing.state is not EngineState.HALTED:
-            return self._body("not halted", changed=False)
+            if parts.latch.armed():
+                return self._body("not halted", changed=False)
+            raise Refused(
+                "cannot clear the halt yet: the engine has not taken it over",
+                hint="repeat once `jitctl status` says HALTED",
+            )
         if not asked.reason:
             raise UsageError("clear-halt needs a reason", hint="jitctl clear-halt --reason ...")
         head = parts.picture.head
         if head is None:
             raise CannotDetermine("no block has been seen: whether positions are open is unknown")
         try:
-            open_pools = await within(
-                parts.ports.clock,
-                parts.settings.read_timeout_s,
-                "reading the open positions",
-                self._reads.open_pools_at(head, sorted(parts.picture.specs)),
-            )
-            reserved_wei = await within(
-                parts.ports.clock,
-                parts.settings.read_timeout_s,
-                "reading the executor's reserve",
-                parts.ports.chain.reserved_wei(parts.settings.executor, head.hash),
+            open_pools, reserved_wei = await within(
+                parts.ports.clock, CLEAR_READ_TIMEOUT_S, "reading the open positions", self._left_open(head)
             )
         except JitError as error:
             raise CannotDetermine(
@@ -173,6 +172,14 @@ class Commands:
         parts.latch.clear(asked.who, asked.reason, parts.ports.clock.wall_s())
         parts.standing.move(EngineEvent.CLEAR_HALT, asked.who, asked.reason)
         return self._body("halt cleared; paused", changed=True)
+
+    async def _left_open(self, head: Head) -> tuple[tuple[Address, ...], int]:
+        """Return the watched pools with an open position, and what the executor holds back for any."""
+        parts = self._parts
+        return await asyncio.gather(
+            self._reads.open_pools_at(head, sorted(parts.picture.specs)),
+            parts.ports.chain.reserved_wei(parts.settings.executor, head.hash),
+        )
 
     async def crisis_mode(self, asked: Asked) -> Body:
         """Set the crisis level (`args["level"]`)."""

@@ -282,6 +282,7 @@ class Engine:
         parts = self._parts
         if isinstance(error, LedgerError):
             self._on_ledger_error(error)
+            self._if_chain_moved(event)
             return
         text = f"{type(error).__name__}: {error}"
         if isinstance(event, PendingTx | Traced | Replan):
@@ -292,6 +293,11 @@ class Engine:
             return
         parts.ports.observer.event("engine_error", {"input": type(event).__name__, "error": text})
         self._pause(f"{type(event).__name__}: {text}")
+        self._if_chain_moved(event)
+
+    def _if_chain_moved(self, event: object) -> None:
+        if isinstance(event, ChainMoved):
+            self._chain.lost(event)
 
     def _on_ledger_error(self, error: LedgerError) -> None:
         """Without a ledger nothing may be sent, so nothing should be tried."""

@@ -109,8 +109,8 @@ class Follower:
             if self._known(tx.hash):
                 self._mined[tx.hash] = block.head.hash
 
-    def block_removed(self, head: Head) -> bool:
-        """Undo a block; False if something settled rested on it."""
+    def block_removed(self, head: Head) -> None:
+        """Undo a block. Raises `LedgerError`."""
         kept = [block for block in self._blocks if block.head.hash != head.hash]
         self._blocks = deque(kept, maxlen=BLOCKS_KEPT)
         for tx_hash in [tx_hash for tx_hash, block in self._mined.items() if block == head.hash]:
@@ -118,7 +118,6 @@ class Follower:
         for attempt in self.live.values():
             if self._rests_on(attempt, head):
                 self._undo(attempt)
-        return head.number > self.settled_block
 
     def due(self, head_number: int) -> list[Attempt]:
         """Return the attempts whose outcome must be read; those of which nothing was mined become MISSED.

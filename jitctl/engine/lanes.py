@@ -81,16 +81,16 @@ class Lanes:
         self._used.extend(kept)
 
     def follow(self, block: Block, is_ours: Callable[[MinedTx], bool]) -> list[MinedTx]:
-        """Move nonces by what a block mined; returns the operators' transactions that are not ours."""
-        aliens = []
-        for tx in block.txs:
-            lane = self._lanes.get(tx.sender)
-            if lane is None:
-                continue
+        """Move nonces by what a block mined; returns the operators' transactions that are not ours.
+
+        Where `is_ours` raises nothing has moved: a nonce that nobody explained must not pass for explained.
+        """
+        own = [tx for tx in block.txs if tx.sender in self._lanes]
+        aliens = [tx for tx in own if not is_ours(tx)]
+        for tx in own:
+            lane = self._lanes[tx.sender]
             lane.next_nonce = max(lane.next_nonce, tx.nonce + 1)
             self._used.append(_Used(block.head.hash, tx.sender, tx.nonce))
-            if not is_ours(tx):
-                aliens.append(tx)
         return aliens
 
     def free_seen(self, head_number: int) -> None:

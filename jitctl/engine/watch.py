@@ -82,7 +82,7 @@ class PositionWatch:
             and left.since_block < block_number
         ]
         for pool in gone:
-            del self._open[pool]
+            self.closed(pool)
         return gone
 
     def restore(self, left: LeftOpen) -> None:
@@ -90,7 +90,7 @@ class PositionWatch:
         self._open[left.pool] = left
 
     def closed(self, pool: Address) -> LeftOpen | None:
-        """Forget a position whose close has been read."""
+        """Forget a position that is open no more, and how often its closes reverted."""
         del self._reverts[pool]
         return self._open.pop(pool, None)
 

@@ -31,7 +31,9 @@ class BundleSigner:
     def sign(self, draft: BundleDraft) -> SignedBundle:
         """Return mint, victim, burn in raw form.
 
-        The uuid depends on the attempt alone, so that signing again replaces what a relay holds. Raises
+        The uuid depends on the attempt alone, so that signing again replaces what a relay holds. It is for
+        the slot that was planned: where that is missed, the next proposer of this block's number would
+        include it at prices of two slots ago. Raises
         `RawMismatch` (a `NodeError`) when the victim's bytes do not hash to its hash.
         """
         victim = rebuild(draft.victim)
@@ -42,6 +44,7 @@ class BundleSigner:
             raw_txs=(mint, victim, burn),
             tx_hashes=(_hash(mint), draft.victim.hash, _hash(burn)),
             target_block=draft.target_block,
+            max_timestamp_s=draft.timestamp_s,
         )
 
     def _leg(self, draft: BundleDraft, calldata: bytes, nonce: int, gas_limit: int) -> bytes:

@@ -23,7 +23,8 @@ from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import LegAmounts
 from jitctl.domain.chain import ChainMoved, MinedTx
 from jitctl.domain.records import FlowKind, Outcome
-from jitctl.engine.watch import REVERTS_BEFORE_PAUSE
+from jitctl.engine.events import CloseRead
+from jitctl.engine.watch import REVERTS_BEFORE_PAUSE, PositionWatch
 from jitctl.errors import NodeError
 
 
@@ -129,6 +130,27 @@ async def test_a_position_whose_closes_revert_again_and_again_pauses(tmp_path: P
     await world.stop()
 
 
+async def test_one_close_that_reverts_counts_once_however_often_it_is_read(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await lone_mint(world)
+    *_, nonce, close = world.closer.sent[-1]
+    world.chain.receipts[close] = (False, 90_000)
+    await world.mine(others=[MinedTx(close, OPERATOR, EXECUTOR, nonce, 0)])
+    # The next head had come with the answer, and asked once more.
+    world.source.sink.note(CloseRead(POOL, await world.closer.closed(close)))
+    await settle()
+    assert world.count("happenings", "closes_reverted") == 1
+    await world.stop()
+
+
+async def test_closes_that_lost_a_race_long_ago_do_not_count(tmp_path: Path) -> None:
+    watch = PositionWatch()
+    for _ in range(REVERTS_BEFORE_PAUSE):
+        watch.left_open(POOL, 1)
+        assert not watch.close_reverted(POOL)
+        assert watch.gone([], 5, lambda _: False) == [POOL]
+
+
 async def test_a_halt_stays_a_halt_though_the_last_close_reverts(tmp_path: Path) -> None:
     world = await World(tmp_path).start()
     await lone_mint(world)
@@ -159,7 +181,7 @@ async def test_a_reorg_takes_a_close_back_and_it_counts_once_when_it_is_mined_ag
     assert once.result.close_tx == close
 
     world.chain.open = {POOL}
-    await world.reorg(1)
+    await world.reorg(1, [])
     (undone, *_) = await world.written()
     assert undone.result is not None
     assert (undone.result.close_tx, undone.result.amounts.collected1) == (None, 0)

@@ -164,6 +164,17 @@ async def test_emergency_stop_halts_cancels_and_only_clear_halt_leads_out(tmp_pa
     await world.stop()
 
 
+async def test_a_halt_that_the_engine_has_not_taken_over_yet_is_not_cleared(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    world.latch.halt("bob", "by hand", 1.0)
+    with pytest.raises(Refused, match="not taken it over"):
+        await world.engine.command("clear-halt", who="ann", reason="checked")
+    await world.clock.advance(1.1)
+    assert world.engine.state == "HALTED"
+    assert (await world.command("clear-halt"))["changed"] is True
+    await world.stop()
+
+
 @pytest.mark.parametrize("what", ["halt", "pause", "lose"])
 async def test_files_moved_by_another_process_are_heeded(tmp_path: Path, what: str) -> None:
     world = await World(tmp_path).start()

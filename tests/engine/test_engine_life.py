@@ -30,6 +30,7 @@ from engine_world import (
 )
 
 from jitctl.domain.attempt_state import AttemptState
+from jitctl.domain.bundle import BundleDraft
 from jitctl.domain.chain import ChainMoved, MinedTx
 from jitctl.domain.records import Mode, Outcome
 from jitctl.engine.accounting import value_wei
@@ -248,6 +249,22 @@ async def test_victim_gas_tries_the_alternatives_in_the_same_block(tmp_path: Pat
     reasons = sorted(attempt.reason for attempt in await world.written())
     assert reasons == ["", "victim_gas", "victim_gas"]
     assert world.count("happenings", "alternatives") == 2
+    await world.stop()
+
+
+async def test_an_alternative_whose_pool_is_being_read_again_is_left_alone(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    world.simulator.verdicts = [("victim_gas", "needs more")]
+
+    async def pool_found_wrong(_: BundleDraft) -> None:
+        world.pools.forget(POOL)
+
+    world.simulator.before = pool_found_wrong
+    await world.pend(a_swap())
+    figures = world.engine.figures()
+    assert len(world.simulator.drafts) == 1
+    assert figures["state"] == "RUNNING"
+    assert [lane["busy"] for lane in figures["lanes"]] == [False]
     await world.stop()
 
 

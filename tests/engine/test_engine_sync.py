@@ -488,3 +488,68 @@ async def test_a_strangers_transaction_while_down_halts_whatever_was_signed_befo
 
 def _gift(amount: int) -> Log:
     return transfer_log(WETH, USER, EXECUTOR, amount, a_hash(0xA0_0000 + amount))
+
+
+class FailsOnce:
+    """A ledger of which one call fails, as on a disk that is full for a moment."""
+
+    def __init__(self, store: object) -> None:
+        self.store, self.failing = store, ""
+
+    def __getattr__(self, name: str) -> object:
+        if name == self.failing:
+            self.failing = ""
+            raise LedgerError("the disk is full")
+        return getattr(self.store, name)
+
+
+async def failing_once(tmp_path: Path) -> tuple[World, FailsOnce]:
+    made: list[FailsOnce] = []
+
+    def wrap(store: object) -> FailsOnce:
+        made.append(FailsOnce(store))
+        return made[0]
+
+    world = await World(tmp_path, wrap_ledger=wrap).start()
+    return world, made[0]
+
+
+@pytest.mark.parametrize("call", ["add_flows", "save_lane", "save_followed", "move_attempt"])
+async def test_a_block_that_the_ledger_refuses_is_taken_over_afresh(tmp_path: Path, call: str) -> None:
+    """The bundle in it has landed, and the gift in it has a name, whatever was in the way."""
+    world, ledger = await failing_once(tmp_path)
+    await world.pend(a_swap())
+    (bundle,) = world.relays.submitted
+    ledger.failing = call
+    gift = transfer_log(WETH, USER, EXECUTOR, 5, a_hash(0xABC))
+    await world.mine(bundle, others=[MinedTx(a_hash(0xABC), USER, WETH, 1, 0)], executor_logs=[gift])
+    assert world.engine.state == "PAUSED"
+    assert "disk is full" in str(world.engine.figures()["reason"])
+    await world.empty_blocks(1)
+    assert world.engine.figures()["synced"] is True
+    await world.command("resume")
+    await world.clock.advance(2.2)
+    (attempt,) = await world.written()
+    assert (attempt.state, attempt.outcome) == (AttemptState.INCLUDED, Outcome.LANDED)
+    assert [(flow.kind, flow.amount) for flow in world.ledger.flows()] == [(FlowKind.DONATION, 5)]
+    await world.pend(a_swap(nonce=6))
+    assert len(world.relays.submitted) == 2
+    assert world.signer.signed[-1].nonce == 9
+    await world.stop()
+
+
+@pytest.mark.parametrize("call", ["sent_with", "add_flows", "save_lane"])
+async def test_a_strangers_nonce_in_a_block_that_the_ledger_refuses_halts_all_the_same(
+    tmp_path: Path, call: str
+) -> None:
+    world, ledger = await failing_once(tmp_path)
+    ledger.failing = call
+    gift = transfer_log(WETH, USER, EXECUTOR, 5, a_hash(0xABC))
+    strange = MinedTx(a_hash(0xDEAD), OPERATOR, USER, 7, 0)
+    await world.mine(others=[strange, MinedTx(a_hash(0xABC), USER, WETH, 1, 0)], executor_logs=[gift])
+    await world.empty_blocks(1)
+    assert world.engine.state == "HALTED"
+    assert "moved without us" in str(world.engine.figures()["reason"])
+    await world.clock.advance(2.2)
+    assert (FlowKind.DONATION, 5) in {(flow.kind, flow.amount) for flow in world.ledger.flows()}
+    await world.stop()

@@ -37,6 +37,7 @@ async def test_legs_are_type_2_at_exactly_the_base_fee(rig: DevnetRig):
     draft = await drafted(rig)
     bundle = signer_of(rig).sign(draft)
     assert bundle.target_block == draft.parent.number + 1
+    assert bundle.max_timestamp_s == draft.timestamp_s
     for raw, nonce, gas, data in (
         (bundle.raw_txs[0], draft.nonce, draft.mint_gas_limit, calls.SELECTORS["mint"]),
         (bundle.raw_txs[2], draft.nonce + 1, draft.burn_gas_limit, calls.SELECTORS["burn"]),
