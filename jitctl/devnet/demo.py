@@ -89,6 +89,7 @@ PRODUCTION_SLOTS: tuple[tuple[Order, ...], ...] = (
     (Order("WETH/BLK-0.3%", 15, "02", buy_weth=True), Order("WETH/WBTC-0.3%", 30, "universal")),
     (Order("WETH/WBTC-0.3%", 30, "v3", buy_weth=True), Order("WETH/DAI-1%", 0.01, "02", kind="small")),
     (Order("WETH/WBTC-0.05%", 12, "v3", kind="informed", buy_weth=True),),
+    (Order("WETH/USDT-0.05%", 12, "02", kind="informed", buy_weth=True),),
 )
 DONATION_SLOT, DONATION = 7, ("WETH", 3 * 10**15)
 

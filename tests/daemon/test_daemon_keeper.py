@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -136,9 +135,7 @@ def test_bad_bodies_change_nothing(keeper, body):
 
 def test_pause_of_a_hung_engine_that_holds_the_barrier_ends_it(tmp_path):
     with running_keeper(tmp_path, behaviour="hang-on-pause hold-barrier") as keeper:
-        began = time.monotonic()
         reply = keeper.client().call("pause", body={"reason": "test"})
-        assert time.monotonic() - began < 4
         assert (reply["forced"], reply["state"]) == (True, "STOPPED")
         assert "ended" in reply["message"]
         assert Latch(tmp_path / "data").paused()

@@ -36,6 +36,7 @@ WAIT_S = 20.0
 MAX_SWAPS = 6
 LOOK_S = 0.02
 GWEI = 10**9
+_BEFORE_SENT = {AttemptState.PLANNED, AttemptState.SIMULATED, AttemptState.SUBMITTING}
 _SENT = {
     AttemptState.SUBMITTING, AttemptState.SUBMITTED, AttemptState.INCLUDED, AttemptState.MISSED,
     AttemptState.REVERTED, AttemptState.SETTLED,
@@ -92,7 +93,7 @@ class World:
         """Return the engine's figures once it stands on the newest head and has nothing left to do."""
 
         found: dict[str, Any] = await self.until("the bot stands on the head", self._quiet)
-        self._idle_tasks = self._idle_tasks or found["tasks"]
+        self._idle_tasks = min(self._idle_tasks or found["tasks"], found["tasks"])
         return found
 
     async def _quiet(self) -> dict[str, Any] | None:
@@ -101,6 +102,7 @@ class World:
         heads = [now.get(name) for name in ("headHash", "poolsHeadHash", "marksHeadHash")]
         at_head = heads == [head] * 3 and now["synced"]
         busy = now["state"] != "RUNNING" or not now["tradingReady"] or any(now["queues"].values())
+        busy = busy or bool(_BEFORE_SENT & now["unsettledAttempts"].keys())
         if not at_head or busy or now["tasks"] > (self._idle_tasks or now["tasks"]):
             return None
         return now
@@ -143,14 +145,15 @@ class World:
         """Return how many pending transactions the bot has looked at, once nothing is left to look at."""
         return _pending_seen(await self.in_step())
 
-    async def has_judged(self, seen: int) -> None:
-        """Return once the bot has looked at so many pending transactions and acted on them."""
+    async def has_judged(self, count: int, what: str = "pending_seen") -> dict[str, Any]:
+        """Return the figures once the bot has looked at so many transactions and acted on them."""
 
-        async def done() -> bool:
+        async def done() -> dict[str, Any] | None:
             now = await self._quiet()
-            return now is not None and _pending_seen(now) >= seen
+            return now if now is not None and now["counts"]["happenings"][what] >= count else None
 
-        await self.until(f"{seen} pending transactions have been judged", done)
+        found: dict[str, Any] = await self.until(f"{count} {what} have been judged", done)
+        return found
 
     # -- what happens ----------------------------------------------------------------------------------
 
@@ -189,7 +192,7 @@ class World:
     async def jit_block(self, pool: str | None = None, **more: Any) -> str:
         """Build a block around one user's swap that the bot has a bundle for; return the swap's hash."""
         for _ in range(MAX_SWAPS):
-            seen = _pending_seen(await self.figures())
+            seen = await self.pending_seen()
             victim = await self.big_swap(pool, **more)
             bundled = await self.bundle_for(victim, seen)
             await self.net.slot()

@@ -50,7 +50,7 @@ async def test_one_node_fails_and_the_other_takes_over(rig, what):
             await rig.admin.admin("devnet_dropSockets", view="node")
         await fault.named()
         await rig.lands()
-        assert not await preferred(rig)
+        await rig.until(lambda: not_preferred(rig), "another node is preferred")
 
 
 @pytest.mark.parametrize("what", BOTH_NODES)
@@ -105,3 +105,7 @@ class watched:
 async def preferred(rig):
     first = (await rig.status())["figures"]["nodes"][0]
     return first["preferred"] and first["usable"]
+
+
+async def not_preferred(rig):
+    return not await preferred(rig)
