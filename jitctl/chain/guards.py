@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from jitctl.chain.lens import Node, view, view_many
+from jitctl.chain.lens import Node, is_revert, view, view_many
 from jitctl.chain.oracle import mean_tick
 from jitctl.contracts import calls
 from jitctl.domain.chain import Head
@@ -76,7 +76,7 @@ class ExecutorGuards:
         try:
             return await mean_tick(self._node, pool, window_s, at)
         except NodeError as error:
-            if error.rpc_code is None:
+            if not is_revert(error):
                 raise
             # The pool does not remember that far back.
             return None

@@ -19,6 +19,7 @@ CALLS_AT_ONCE = 500
 TIMEOUT_S = 10.0
 """For one node, where nobody waits."""
 _CALL_BYTES = 36
+_REVERT_CODES = (3, -32015)
 
 # Calldata: target (32 bytes), answer length in bytes (32), then calls of 36 bytes (selector, one word).
 # The stack holds the write pointer and, above it, the read pointer; both start at 0x40.
@@ -94,6 +95,16 @@ async def view_many(
         values = [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
         answers.extend(tuple(values[at : at + words]) for at in range(0, len(values), words))
     return answers
+
+
+def is_revert(error: NodeError) -> bool:
+    """Whether a call's failure is the contract's own, and not the node's: it may lack the block, or be busy.
+
+    Codes and words as geth, reth, erigon, nethermind and anvil answer to `eth_call`.
+    """
+    return error.rpc_code in _REVERT_CODES or (
+        error.rpc_code is not None and "revert" in error.message.lower()
+    )
 
 
 def signed(word: int, bits: int = 256) -> int:

@@ -15,8 +15,8 @@ async def mean_tick(
 ) -> int:
     """Return the mean tick over the `window_s` seconds up to block `at`, rounded down.
 
-    Raises `NodeError` or `TimedOut`; a `NodeError` with an `rpc_code` is the pool's own refusal (`OLD`: it
-    does not remember that far back). Down is how the periphery's OracleLibrary rounds.
+    Raises `NodeError` or `TimedOut`; a revert is the pool's own refusal (`OLD`: it does not remember that far
+    back). Down is how the periphery's OracleLibrary rounds.
     """
     arguments = b"".join(each.to_bytes(32, "big") for each in (32, 2, window_s, 0))
     raw = await view(node, pool, _OBSERVE + arguments, at, timeout_s=timeout_s)

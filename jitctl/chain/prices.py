@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from jitctl.amm.tick_math import get_sqrt_ratio_at_tick
-from jitctl.chain.lens import Node, signed, view
+from jitctl.chain.lens import Node, is_revert, signed, view
 from jitctl.chain.oracle import mean_tick
 from jitctl.domain.chain import Head
 from jitctl.domain.counters import Counters
@@ -86,7 +86,7 @@ class FeedPrices:
                 self._decimals[feed] = decimals
             raw = await view(self._node, feed, _LATEST_ROUND_DATA, at, timeout_s=READ_TIMEOUT_S)
         except NodeError as error:
-            if error.rpc_code is None:
+            if not is_revert(error):
                 raise
             self.counters.add("bad_answer")  # the feed's own refusal
             return None
@@ -119,10 +119,12 @@ class PoolTwapPrices:
             self._specs.setdefault(spec.quote_token.address, spec)
 
     async def read(self, head: Head) -> Marks:
-        """Read all pools at `head`; raises `NodeError` or `TimedOut`."""
+        """Read all pools at `head`; raises `NodeError` or `TimedOut`, also where none has a price."""
         specs = list(self._specs.values())
         try:
             ticks = await asyncio.gather(*(self._tick(spec, head.hash) for spec in specs))
+            if all(tick is None for tick in ticks):
+                raise NodeError("no watched pool answers observe")
         except (NodeError, TimedOut):
             self.counters.add("read_failed")
             raise
@@ -144,7 +146,7 @@ class PoolTwapPrices:
         try:
             return await mean_tick(self._node, spec.address, self._window_s, at, timeout_s=READ_TIMEOUT_S)
         except NodeError as error:
-            if error.rpc_code is None:
+            if not is_revert(error):
                 raise
             self.counters.add("bad_answer")
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from math import ceil
 
 from jitctl.devnet.devchain import DevChain
 from jitctl.errors import JitError
@@ -12,8 +13,8 @@ MANUAL_STEP_S = 12
 
 
 def step_s(slot_seconds: float | None) -> int:
-    """Return how many whole seconds a block is after its parent."""
-    return MANUAL_STEP_S if slot_seconds is None else max(1, round(slot_seconds))
+    """Return how many whole seconds a block is after its parent; never less than really pass."""
+    return MANUAL_STEP_S if slot_seconds is None else max(1, ceil(slot_seconds))
 
 
 class SlotClock:

@@ -82,17 +82,6 @@ class ChainDesk:
         for wanted in parts.book.expire(head.number):
             parts.seen.forget(wanted.tx.hash)
 
-    def lost(self, moved: ChainMoved) -> None:
-        """Go on from a move that could not be taken over: read all afresh, name its blocks' flows later."""
-        parts = self._parts
-        self._moves.clear()
-        self._sync.loaded = False
-        self._sync.lose("a block could not be taken over")
-        parts.picture.new_head(moved.head, parts.ports.clock.monotonic_ns())
-        touched = [*moved.removed, *(block.head for block in moved.added)]
-        self.gaps.lost(min(head.number for head in touched), moved.head.number)
-        self._sync.begin()
-
     def follow_pools(self) -> None:
         """Let the pool book follow what it has not followed yet."""
         if self._moves:
@@ -202,7 +191,8 @@ class ChainDesk:
     def _removed(self, head: Head) -> None:
         parts = self._parts
         parts.metrics.happenings.add("reorged_blocks")
-        parts.lanes.undo_block(head.hash)
+        for lane in parts.lanes.undo_block(head.hash):
+            parts.ports.ledger.save_lane(lane.operator, lane.next_nonce, head.number - 1)
         self._closing.block_removed(head)
         self._strays.block_removed(head)
         self.ether.block_removed(head)
@@ -253,6 +243,9 @@ class ChainDesk:
             named = ", ".join(f"{tx.hash} of {tx.sender}" for tx in aliens[:3])
             self._halting.halt("engine", f"a nonce moved without us: {named}")
         parts.follower.block_added(block)
+        parts.ports.ledger.keep_flows(block.head.number, block.head.hash)
+        for tx in block.txs:
+            self._closing.found(tx.hash, block.head)
         self._name_flows(block, self._accounted)
         senders = {tx.sender for tx in block.txs}
         for lane in parts.lanes.all():

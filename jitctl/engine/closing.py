@@ -10,6 +10,7 @@ from jitctl.domain.engine_state import IllegalMove
 from jitctl.domain.records import AttemptChange, AttemptResult, IntendedClose
 from jitctl.domain.values import Address, Hash32
 from jitctl.engine.accounting import pool_prices, with_close
+from jitctl.engine.attempts import Attempt
 from jitctl.engine.events import CloseRead, CloseSent, Note, OpenPositionsRead
 from jitctl.engine.halting import Halting
 from jitctl.engine.lanes import Lane
@@ -33,6 +34,7 @@ class Closing:
         self._halting = halting
         self._strays = strays
         self._done: dict[Hash32, list[tuple[LeftOpen, AttemptResult | None]]] = {}
+        self._reverted_in: dict[Hash32, Hash32] = {}
 
     def accounts_for(self, tx_hash: Hash32) -> bool:
         """Whether a mined transaction is a close whose figures will be added to an attempt's."""
@@ -46,15 +48,15 @@ class Closing:
             parts.watch.restore(left)
             attempt = left.attempt
             if attempt is not None and attempt.result is not None and before is not None:
-                attempt.result = before
-                change = AttemptChange(parts.ports.clock.wall_s(), result=before)
-                parts.ports.ledger.amend_attempt(attempt.attempt_id, change)
+                self._amend(attempt, before)
             parts.ports.observer.event("close_reorged", {"pool": left.pool})
 
     def found(self, tx_hash: Hash32, block: Head) -> None:
-        """Take up a close that was mined while nobody followed, if an attempt can account for it."""
+        """Take up a mined close, which an earlier run may have sent, if an attempt can account for it."""
         parts = self._parts
         close = parts.follower.close(tx_hash)
+        if close is not None and self._reverted_in.get(tx_hash) == block.hash:
+            return
         attempt = parts.follower.live.get(close.attempt_id) if close is not None else None
         if close is None or attempt is None or attempt.result is None or attempt.result.close_tx is not None:
             return
@@ -63,6 +65,30 @@ class Closing:
             left.add_close(tx_hash)
             parts.watch.restore(left)
             parts.follower.close_found(tx_hash, block.hash)
+
+    def adopt(
+        self, attempt: Attempt, close_tx: Hash32, close: MinedBundle | None, mined: MinedBundle
+    ) -> None:
+        """Take over what the chain holds of a close that an attempt's figures contain. Raises `LedgerError`.
+
+        It may have been mined in another block, at another price, or not at all any more.
+        """
+        parts, result = self._parts, attempt.result
+        if result is None or result.close_tx != close_tx:
+            return
+        for done in self._done.values():
+            done[:] = [(left, before) for left, before in done if left.attempt is not attempt]
+        before, leg = parts.follower.result(attempt, mined), close.burn if close is not None else None
+        if close is None or leg is None or not leg.success:
+            parts.follower.close_lost(close_tx)
+            self._amend(attempt, before)
+            return
+        parts.follower.close_found(close_tx, leg.block_hash)
+        left = LeftOpen(attempt.pool, before.block_number, attempt, (close_tx,))
+        self._remember(leg.block_hash, left, before)
+        after = self._with_close(attempt, before, close)
+        if (after.amounts, after.gas_wei) != (result.amounts, result.gas_wei):
+            self._amend(attempt, after)
 
     def left_open(self, pool: Address) -> None:
         """Note that a mint landed without its burn, or that a position of unknown origin is open."""
@@ -136,16 +162,19 @@ class Closing:
             if self.accounts_for(close.tx_hash) and intended is not None:
                 self._strays.note(close.tx_hash, intended.operator, close.block_hash)
             left.close_txs = tuple(tx for tx in left.close_txs if tx != close.tx_hash)
+            self._reverted_in[close.tx_hash] = close.block_hash
+            if len(self._reverted_in) > DONE_KEPT_BLOCKS:
+                del self._reverted_in[next(iter(self._reverted_in))]
             self._reverted(read.pool)
             return
         parts.watch.closed(read.pool)
         parts.metrics.happenings.add("closes")
         now_s = parts.ports.clock.wall_s()
-        before = left.attempt.result if left.attempt is not None else None
-        self._done.setdefault(close.block_hash, []).append((left, before))
-        if len(self._done) > DONE_KEPT_BLOCKS:
-            del self._done[next(iter(self._done))]
-        self._account(left, read.mined, now_s)
+        attempt = left.attempt
+        before = attempt.result if attempt is not None else None
+        self._remember(close.block_hash, left, before)
+        if attempt is not None and before is not None:
+            self._amend(attempt, self._with_close(attempt, before, read.mined))
         told = {"pool": read.pool, "tx": close.tx_hash, "gas_wei": close.gas_cost_wei}
         parts.ports.ledger.record("position_closed", told, now_s)
         parts.ports.observer.event("position_closed", {**told, "by": "engine"})
@@ -167,15 +196,19 @@ class Closing:
             for tx_hash in self._parts.follower.closes_for(left.attempt.attempt_id):
                 left.add_close(tx_hash)
 
-    def _account(self, left: LeftOpen, close: MinedBundle, now_s: float) -> None:
-        attempt = left.attempt
-        if attempt is None or attempt.result is None:
-            return
-        prices = pool_prices(None, left.pool, close, attempt.record.parent_sqrt_price_x96)
-        attempt.result = with_close(attempt.result, close, attempt.record, prices)
-        self._parts.ports.ledger.amend_attempt(
-            attempt.attempt_id, AttemptChange(now_s, result=attempt.result)
-        )
+    def _remember(self, block_hash: Hash32, left: LeftOpen, before: AttemptResult | None) -> None:
+        self._done.setdefault(block_hash, []).append((left, before))
+        if len(self._done) > DONE_KEPT_BLOCKS:
+            del self._done[next(iter(self._done))]
+
+    def _with_close(self, attempt: Attempt, before: AttemptResult, close: MinedBundle) -> AttemptResult:
+        prices = pool_prices(None, attempt.pool, close, attempt.record.parent_sqrt_price_x96)
+        return with_close(before, close, attempt.record, prices)
+
+    def _amend(self, attempt: Attempt, result: AttemptResult) -> None:
+        change = AttemptChange(self._parts.ports.clock.wall_s(), result=result)
+        self._parts.ports.ledger.amend_attempt(attempt.attempt_id, change)
+        attempt.result = result
 
     def _begin(self, left: LeftOpen, head: Head) -> None:
         parts = self._parts

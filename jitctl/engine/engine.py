@@ -170,7 +170,7 @@ class Engine:
         return await answer
 
     async def run(self) -> None:
-        """Trade until stopped. Raises `JitError` if it cannot start; the ledger is closed in any case."""
+        """Trade until stopped. Raises `JitError` if it cannot start, or not take over a block."""
         parts = self._parts
         try:
             parts.barrier.register_signer(ProcessIdentity.current())
@@ -278,13 +278,23 @@ class Engine:
             self._pause(f"{failed.what} failed: {failed.error}")
 
     def _on_failure(self, event: object, error: Exception) -> None:
-        """A handler failed. A transaction that we cannot decide about is left alone; anything else pauses."""
+        """A handler failed. A transaction that we cannot decide about is left alone; anything else pauses.
+
+        A move of the chain that was taken over by half ends the engine: what its memory says is of no use
+        any more. The next start reads all of it from the chain, as after a crash, and comes up paused.
+        """
         parts = self._parts
+        text = f"{type(error).__name__}: {error}"
+        if isinstance(event, ChainMoved):
+            parts.ports.observer.event("engine_error", {"input": "ChainMoved", "error": text})
+            why = error.message if isinstance(error, JitError) else text
+            raise JitError(
+                f"block {event.head.number} could not be taken over: {why}",
+                hint="see to that, then: jitctl start; it comes up paused and reads everything afresh",
+            ) from error
         if isinstance(error, LedgerError):
             self._on_ledger_error(error)
-            self._if_chain_moved(event)
             return
-        text = f"{type(error).__name__}: {error}"
         if isinstance(event, PendingTx | Traced | Replan):
             tx_hash = event.tx_hash if isinstance(event, Replan) else _tx_of(event).hash
             parts.metrics.happenings.add("decisions_failed")
@@ -293,11 +303,6 @@ class Engine:
             return
         parts.ports.observer.event("engine_error", {"input": type(event).__name__, "error": text})
         self._pause(f"{type(event).__name__}: {text}")
-        self._if_chain_moved(event)
-
-    def _if_chain_moved(self, event: object) -> None:
-        if isinstance(event, ChainMoved):
-            self._chain.lost(event)
 
     def _on_ledger_error(self, error: LedgerError) -> None:
         """Without a ledger nothing may be sent, so nothing should be tried."""

@@ -101,16 +101,17 @@ class GuardsRead:
 class Synced:
     """Everything that is not in the blocks has been read at `head`: nonces, outcomes, balances, positions.
 
-    `outcomes` are attempts whose blocks were not followed, `explained` the operators' nonces that other
-    transactions of ours used up, `loaded` says that the pools were read too. `reserved_elsewhere_wei` is what
-    the executor's budget keeps for a position in a pool that is not configured.
-    `failure` says why it could not be read.
+    `outcomes` are attempts whose blocks were not followed, `closes` by attempt what is mined of the close
+    that its figures contain, `explained` the operators' nonces that other transactions of ours used up,
+    `loaded` says that the pools were read too. `reserved_elsewhere_wei` is what the executor's budget keeps
+    for a position in a pool that is not configured. `failure` says why it could not be read.
     """
 
     head: Head
     loaded: bool = False
     nonces: Mapping[Address, int] = field(default_factory=dict)
     outcomes: tuple[tuple[str, MinedBundle], ...] = ()
+    closes: Mapping[str, tuple[Hash32, MinedBundle | None]] = field(default_factory=dict)
     explained: frozenset[tuple[Address, int]] = frozenset()
     available: Mapping[Address, int] = field(default_factory=dict)
     open_pools: tuple[Address, ...] = ()

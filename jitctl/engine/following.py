@@ -9,7 +9,7 @@ from typing import TypeVar
 from jitctl.domain.attempt_state import OPEN_STATES, AttemptEvent, AttemptState
 from jitctl.domain.bundle import MinedBundle, MinedLeg
 from jitctl.domain.chain import Block, Head, MinedTx
-from jitctl.domain.records import AttemptChange, IntendedClose, Outcome
+from jitctl.domain.records import AttemptChange, AttemptResult, IntendedClose, Outcome
 from jitctl.domain.values import Address, Hash32
 from jitctl.engine.accounting import classify, leaves_position, pool_prices, result_of
 from jitctl.engine.attempts import Attempt
@@ -87,6 +87,10 @@ class Follower:
         """Know the canonical block of a close that was mined while nobody followed."""
         self._mined[tx_hash] = block_hash
 
+    def close_lost(self, tx_hash: Hash32) -> None:
+        """Know that no canonical block holds a close."""
+        self._mined.pop(tx_hash, None)
+
     def is_a_leg(self, tx_hash: Hash32) -> bool:
         """Whether a live attempt accounts for a transaction as its mint or burn."""
         return self._own.get(tx_hash) in self.live
@@ -139,11 +143,7 @@ class Follower:
 
     def adopt(self, attempt: Attempt, mined: MinedBundle, head_number: int) -> bool:
         """Take over what was read for blocks that were not followed; returns whether a position is open."""
-        for tx_hash, leg in ((attempt.mint_tx, mined.mint), (attempt.burn_tx, mined.burn)):
-            if leg is not None:
-                self._mined[leg.tx_hash] = leg.block_hash
-            elif tx_hash is not None:
-                self._mined.pop(tx_hash, None)
+        self.note_legs(attempt, mined)
         legs = [leg for leg in (mined.mint, mined.burn) if leg is not None]
         if attempt.state in _DECIDED:
             if _still_true(attempt, legs):
@@ -157,6 +157,14 @@ class Follower:
                 )
             return False
         return self.decide(attempt, mined)
+
+    def note_legs(self, attempt: Attempt, mined: MinedBundle) -> None:
+        """Know which legs of an attempt blocks that were not followed have mined."""
+        for tx_hash, leg in ((attempt.mint_tx, mined.mint), (attempt.burn_tx, mined.burn)):
+            if leg is not None:
+                self._mined[leg.tx_hash] = leg.block_hash
+            elif tx_hash is not None:
+                self._mined.pop(tx_hash, None)
 
     def decide(self, attempt: Attempt, mined: MinedBundle) -> bool:
         """Take over what the chain holds; returns whether it leaves a position open.
@@ -174,13 +182,16 @@ class Follower:
         if event is AttemptEvent.SEEN_ABSENT:
             self._decide(attempt, event, reason)
             return False
-        legs = [leg for leg in (mined.mint, mined.burn) if leg is not None]
-        block = self._block(legs[0].block_hash)
-        prices = pool_prices(block, attempt.pool, mined, attempt.record.parent_sqrt_price_x96)
-        attempt.result = result_of(mined, attempt.record, prices, (legs[0].block_number, legs[0].block_hash))
+        self._decide(attempt, event, reason, self.result(attempt, mined))
         self._compare(attempt, mined)
-        self._decide(attempt, event, reason)
         return leaves_position(mined)
+
+    def result(self, attempt: Attempt, mined: MinedBundle) -> AttemptResult:
+        """Return an attempt's figures by its legs alone, without the close that may have followed."""
+        first = next(leg for leg in (mined.mint, mined.burn) if leg is not None)
+        block = self._block(first.block_hash)
+        prices = pool_prices(block, attempt.pool, mined, attempt.record.parent_sqrt_price_x96)
+        return result_of(mined, attempt.record, prices, (first.block_number, first.block_hash))
 
     def settle(
         self, head_number: int, finalized: int | None, depth: int, still_open: Collection[Address] = ()
@@ -216,15 +227,15 @@ class Follower:
     def _known(self, tx_hash: Hash32) -> bool:
         return tx_hash in self._own or tx_hash in self._closes
 
-    def _decide(self, attempt: Attempt, event: AttemptEvent, reason: str) -> None:
+    def _decide(
+        self, attempt: Attempt, event: AttemptEvent, reason: str, result: AttemptResult | None = None
+    ) -> None:
+        """Write first: what the ledger refuses has not happened."""
         change = AttemptChange(
-            self._clock.wall_s(),
-            outcome=_OUTCOMES[_after(event)],
-            reason=reason,
-            result=attempt.result,
+            self._clock.wall_s(), outcome=_OUTCOMES[_after(event)], reason=reason, result=result
         )
         attempt.state = self._ledger.move_attempt(attempt.attempt_id, event, change, durable=True)
-        attempt.legs = self._legs_mined(attempt)
+        attempt.legs, attempt.result = self._legs_mined(attempt), result
         attempt.outcome, attempt.reason = change.outcome, reason
         assert attempt.outcome is not None
         self._metrics.outcomes.add(attempt.outcome)
@@ -236,12 +247,12 @@ class Follower:
         self._observer.event("attempt_outcome", told)
 
     def _undo(self, attempt: Attempt) -> None:
-        self._metrics.happenings.add("reorged_attempts")
-        attempt.result, attempt.reason, attempt.outcome, attempt.reading = None, "", None, False
-        attempt.legs = frozenset()
         attempt.state = self._ledger.move_attempt(
             attempt.attempt_id, AttemptEvent.REORGED_OUT, AttemptChange(self._clock.wall_s(), reason="")
         )
+        self._metrics.happenings.add("reorged_attempts")
+        attempt.result, attempt.reason, attempt.outcome, attempt.reading = None, "", None, False
+        attempt.legs = frozenset()
         self._observer.event("attempt_reorged", {"attempt": attempt.attempt_id})
 
     def _rests_on(self, attempt: Attempt, head: Head) -> bool:

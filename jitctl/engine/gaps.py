@@ -44,12 +44,6 @@ class Gaps:
             self._last = number - 1
         self._save()
 
-    def lost(self, first: int, last: int) -> None:
-        """Note blocks that came but could not be taken over."""
-        self._since = first if self._since is None else self._since
-        self._next = first if self._next is None else min(first, self._next)
-        self._last = max(self._last, last)
-
     def go_on(self) -> None:
         """Read the next missing block, once our own transactions are known."""
         parts = self._parts

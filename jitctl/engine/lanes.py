@@ -70,15 +70,18 @@ class Lanes:
             if lane.owner == attempt_id:
                 lane.owner = None
 
-    def undo_block(self, block_hash: Hash32) -> None:
-        """Take back what a removed block moved."""
+    def undo_block(self, block_hash: Hash32) -> list[Lane]:
+        """Take back what a removed block moved; returns the lanes whose nonce it was."""
         kept = [used for used in self._used if used.block_hash != block_hash]
+        undone: dict[Address, Lane] = {}
         for used in self._used:
             lane = self._lanes.get(used.operator)
             if used.block_hash == block_hash and lane is not None:
                 lane.next_nonce = min(lane.next_nonce, used.nonce)
+                undone[used.operator] = lane
         self._used.clear()
         self._used.extend(kept)
+        return list(undone.values())
 
     def follow(self, block: Block, is_ours: Callable[[MinedTx], bool]) -> list[MinedTx]:
         """Move nonces by what a block mined; returns the operators' transactions that are not ours.

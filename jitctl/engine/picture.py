@@ -89,8 +89,8 @@ class Picture:
 
     @property
     def current(self) -> bool:
-        """Whether there is an answer to every swap: in sync, and pools and marks are those of the head."""
-        return self.synced and self._at_head
+        """Whether every swap has an answer: in sync, pools and marks of the head, or no marks to be had."""
+        return self.synced and self._pools_at_head and (self.marks is not None or self.marks_failed)
 
     def ready(self, now_ns: int) -> bool:
         """Whether decisions are taken, but for the moment that following a new head takes."""
@@ -125,15 +125,12 @@ class Picture:
         return Capital(left)
 
     def _catch_up(self) -> None:
-        if self._at_head:
+        if self._pools_at_head and self.marks is not None:
             self.behind_since_ns = None
 
     @property
-    def _at_head(self) -> bool:
-        head = self.head
-        if head is None or self.pools_head != head.hash:
-            return False
-        return self.marks_failed or self.marked(head)
+    def _pools_at_head(self) -> bool:
+        return self.head is not None and self.pools_head == self.head.hash
 
 
 def plan_needs(plan: JitPlan, specs: Mapping[Address, PoolSpec]) -> tuple[tuple[Address, int], ...]:

@@ -10,7 +10,7 @@ from jitctl.domain.attempt_state import AttemptEvent, AttemptState
 from jitctl.domain.bundle import MinedBundle
 from jitctl.domain.chain import Head
 from jitctl.domain.records import AttemptChange, Outcome, StoredAttempt
-from jitctl.domain.values import Address
+from jitctl.domain.values import Address, Hash32
 from jitctl.engine.attempts import Attempt
 from jitctl.engine.events import Synced
 from jitctl.engine.parts import Parts
@@ -84,6 +84,7 @@ class Reconciler:
         found = await asyncio.gather(*(chain.nonce(operator, head.hash) for operator in operators))
         nonces = dict(zip(operators, found, strict=True))
         outcomes = await self._outcomes(attempts)
+        closes = await self._closes(attempts)
         ranges = nonce_ranges(nonces, known, attempts, dict(outcomes))
         explained = [await self._explain(each) for each in ranges if each.moved_without_us]
         open_pools = await self._reads.open_pools_at(head, sorted(parts.picture.specs))
@@ -95,6 +96,7 @@ class Reconciler:
             loaded=load,
             nonces=nonces,
             outcomes=outcomes,
+            closes=closes,
             explained=frozenset().union(*explained),
             available=await self._reads.balances_at(head, specs),
             open_pools=open_pools,
@@ -122,6 +124,15 @@ class Reconciler:
             read = await asyncio.gather(*(self._mined(attempt) for attempt in batch))
             found.extend(zip((attempt.attempt_id for attempt in batch), read, strict=True))
         return tuple(found)
+
+    async def _closes(self, attempts: Sequence[Attempt]) -> dict[str, tuple[Hash32, MinedBundle | None]]:
+        """Return what has become of the closes that attempts' figures contain."""
+        closer, found = self._parts.ports.closer, {}
+        for attempt in attempts:
+            close_tx = attempt.result.close_tx if attempt.result is not None else None
+            if closer is not None and close_tx is not None:
+                found[attempt.attempt_id] = (close_tx, await closer.closed(close_tx))
+        return found
 
     async def _mined(self, attempt: Attempt) -> MinedBundle:
         mint, burn = attempt.mint_tx, attempt.burn_tx

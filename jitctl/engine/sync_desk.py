@@ -84,9 +84,15 @@ class SyncDesk:
         for attempt in attempts:
             mined = outcomes.get(attempt.attempt_id)
             in_hand = parts.background.running(f"attempt:{attempt.attempt_id}")
-            if mined is None or in_hand:
+            if mined is None:
+                continue
+            if in_hand:
+                # It is still being sent; what a block has of it is read once it has been.
+                parts.follower.note_legs(attempt, mined)
                 continue
             left_open = parts.follower.adopt(attempt, mined, head.number)
+            if attempt.attempt_id in synced.closes:
+                self._closing.adopt(attempt, *synced.closes[attempt.attempt_id], mined)
             # A close that we did not see may have followed: the chain's own word counts, where it was asked.
             if left_open and (attempt.pool in synced.open_pools or attempt.pool not in parts.picture.specs):
                 self._closing.left_open(attempt.pool)

@@ -31,10 +31,10 @@ class BundleSigner:
     def sign(self, draft: BundleDraft) -> SignedBundle:
         """Return mint, victim, burn in raw form.
 
-        The uuid depends on the attempt alone, so that signing again replaces what a relay holds. It is for
-        the slot that was planned: where that is missed, the next proposer of this block's number would
-        include it at prices of two slots ago. Raises
-        `RawMismatch` (a `NodeError`) when the victim's bytes do not hash to its hash.
+        The uuid depends on the attempt alone, so that signing again replaces what a relay holds. The bundle
+        is for the planned slot only: if that is missed, the block of this number comes a slot later, and
+        the prices are older by as much. Raises `RawMismatch` (a `NodeError`) when the victim's bytes do not
+        hash to its hash.
         """
         victim = rebuild(draft.victim)
         mint = self._leg(draft, mint_calldata(draft), draft.nonce, draft.mint_gas_limit)

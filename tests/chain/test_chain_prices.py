@@ -126,6 +126,42 @@ async def test_a_twap_moves_slowly(rig: DevnetRig):
 
 
 async def test_a_pool_that_does_not_remember_gives_no_mark(rig: DevnetRig):
+    usdc, btc = rig.spec("WETH/USDC-0.05%"), rig.spec("WETH/WBTC-0.05%")
+    node = Forgetful(rig, btc.address, NodeError("execution reverted: OLD", rpc_code=3))
+    prices = PoolTwapPrices(node, specs=[usdc, btc])
+    marks = await prices.read(await rig.reader.head())
+    assert set(marks.weth_wei_per_base_unit) == {usdc.weth.address, usdc.quote_token.address}
+    assert (prices.counters["read"], prices.counters["bad_answer"]) == (1, 1)
+
+
+async def test_where_no_pool_remembers_there_are_no_marks(rig: DevnetRig):
     prices = PoolTwapPrices(rig.nodes, specs=rig.specs[:1], window_s=10**8)
-    assert (await prices.read(await rig.reader.head())).weth_wei_per_base_unit == {}
-    assert prices.counters["bad_answer"] == 1
+    with pytest.raises(NodeError, match="observe"):
+        await prices.read(await rig.reader.head())
+    assert prices.counters["read_failed"] == 1
+
+
+@pytest.mark.parametrize("source", ["feeds", "pool_twap"])
+async def test_a_node_without_the_block_is_no_refusal_of_a_contract(rig: DevnetRig, source: str):
+    """Behind a load balancer this is usual for a moment: nothing may lose its mark by it."""
+    lacking = NodeError("header not found", rpc_code=-32000)
+    if source == "feeds":
+        prices = feeds_of(rig, Altered(rig, rig.net.uniswap.price_feeds["USDC"], lacking))
+    else:
+        spec = rig.spec("WETH/WBTC-0.05%")
+        prices = PoolTwapPrices(Forgetful(rig, spec.address, lacking), specs=rig.specs)
+    with pytest.raises(NodeError, match="header not found"):
+        await prices.read(await rig.reader.head())
+    assert prices.counters["read_failed"] == 1
+
+
+class Forgetful:
+    """The real node, but one pool's `observe` fails."""
+
+    def __init__(self, rig: DevnetRig, pool: str, error: NodeError) -> None:
+        self._rig, self._pool, self._error = rig, pool, error
+
+    async def call(self, method, params=(), **limits):
+        if params[0]["to"] == self._pool:
+            raise self._error
+        return await self._rig.nodes.call(method, params, **limits)

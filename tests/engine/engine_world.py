@@ -314,7 +314,9 @@ class FakeSigner:
         self.signed.append(draft)
         number = next(_numbers)
         hashes = (a_hash(number << 64 | 1), draft.victim.hash, a_hash(number << 64 | 2))
-        return SignedBundle(f"uuid-{number}", (b"m", b"v", b"b"), hashes, draft.target_block)
+        return SignedBundle(
+            f"uuid-{number}", (b"m", b"v", b"b"), hashes, draft.target_block, None, draft.timestamp_s
+        )
 
 
 class FakeRelays:

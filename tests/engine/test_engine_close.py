@@ -309,7 +309,9 @@ async def test_a_close_that_an_earlier_run_signed_is_known_after_a_crash(tmp_pat
     assert again.closer.sent == []
     await again.stop()
     # Read once more, it counts once.
-    third = await World(tmp_path, chain=world.chain).start()
+    third = World(tmp_path, chain=world.chain)
+    third.closer.amounts = again.closer.amounts
+    await third.start()
     await third.empty_blocks(1)
     assert next(a for a in await third.written() if a.reason == "lone_mint").result == attempt.result
     assert third.ledger.flows() == ()
