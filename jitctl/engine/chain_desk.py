@@ -11,7 +11,15 @@ from jitctl.engine.accounting import SWAP_TOPIC, external_flows
 from jitctl.engine.book import Wanted
 from jitctl.engine.closing import Closing
 from jitctl.engine.ether import Ether
-from jitctl.engine.events import BalancesRead, FinalizedRead, GuardsRead, MarksRead, MinedRead, PoolsFollowed
+from jitctl.engine.events import (
+    BalancesRead,
+    FinalizedRead,
+    GuardsRead,
+    HeadFollowed,
+    MarksRead,
+    MinedRead,
+    PoolsFollowed,
+)
 from jitctl.engine.gaps import Gaps
 from jitctl.engine.halting import Halting
 from jitctl.engine.markouts import Markouts
@@ -75,12 +83,18 @@ class ChainDesk:
             self._moves.append(moved)
             self.follow_pools()
         if parts.picture.synced:
-            self.follow_up()
-            self._reads.after_head(head)
+            parts.inbox.note(HeadFollowed())
         else:
             self._sync.begin()
         for wanted in parts.book.expire(head.number):
             parts.seen.forget(wanted.tx.hash)
+
+    def on_followed(self, _: HeadFollowed) -> None:
+        """Decide what is due at the head, and read what hangs on it. Raises `LedgerError`."""
+        picture = self._parts.picture
+        if picture.synced and picture.head is not None:
+            self.follow_up()
+            self._reads.after_head(picture.head)
 
     def follow_pools(self) -> None:
         """Let the pool book follow what it has not followed yet."""

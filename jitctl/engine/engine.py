@@ -26,6 +26,7 @@ from jitctl.engine.events import (
     FinalizedRead,
     GapRead,
     GuardsRead,
+    HeadFollowed,
     MarksRead,
     MinedRead,
     OpenPositionsRead,
@@ -123,6 +124,7 @@ class Engine:
         handlers: dict[type, Callable[[Any], Awaitable[None] | None]] = {
             Asked: self._commands.answer,
             ChainMoved: self._chain.on_moved,
+            HeadFollowed: self._chain.on_followed,
             PendingGone: self._on_gap,
             PendingTx: self._pending.on_pending,
             Replan: self._pending.on_replan,

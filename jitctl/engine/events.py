@@ -83,6 +83,11 @@ class FinalizedRead:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadFollowed:
+    """A move of the head has been taken over; what follows from it may fail without undoing that."""
+
+
+@dataclass(frozen=True, slots=True)
 class MarksRead:
     """The external marks at a head; None if they could not be read."""
 
@@ -192,9 +197,9 @@ class Tick:
 
 
 Note = (
-    Traced | AttemptEnded | MinedRead | BalancesRead | OpenPositionsRead | FinalizedRead | MarksRead
-    | GuardsRead | GapRead | EtherRead | Synced | SyncAgain | PoolsFollowed | CloseSent | CloseRead
-    | StrayRead | TaskFailed | Tick
+    Traced | AttemptEnded | HeadFollowed | MinedRead | BalancesRead | OpenPositionsRead | FinalizedRead
+    | MarksRead | GuardsRead | GapRead | EtherRead | Synced | SyncAgain | PoolsFollowed | CloseSent
+    | CloseRead | StrayRead | TaskFailed | Tick
 )  # fmt: skip
 """What the engine's own tasks tell the loop."""
 EngineInput = Asked | ChainMoved | PendingGone | PendingTx | Replan | Note
