@@ -167,17 +167,17 @@ class Closing:
                 del self._reverted_in[next(iter(self._reverted_in))]
             self._reverted(read.pool)
             return
-        parts.watch.closed(read.pool)
-        parts.metrics.happenings.add("closes")
-        now_s = parts.ports.clock.wall_s()
         attempt = left.attempt
         before = attempt.result if attempt is not None else None
-        self._remember(close.block_hash, left, before)
         if attempt is not None and before is not None:
             self._amend(attempt, self._with_close(attempt, before, read.mined))
+        # Only now: what the ledger refuses is read again.
+        parts.watch.closed(read.pool)
+        parts.metrics.happenings.add("closes")
+        self._remember(close.block_hash, left, before)
         told = {"pool": read.pool, "tx": close.tx_hash, "gas_wei": close.gas_cost_wei}
-        parts.ports.ledger.record("position_closed", told, now_s)
         parts.ports.observer.event("position_closed", {**told, "by": "engine"})
+        parts.ports.ledger.record("position_closed", told, parts.ports.clock.wall_s())
 
     def _reverted(self, pool: Address) -> None:
         """Every close that reverts costs its gas: a position that cannot be closed so is for a human."""

@@ -173,7 +173,7 @@ class Engine:
 
     async def run(self) -> None:
         """Trade until stopped. Raises `JitError` if it cannot start, or not take over a block."""
-        parts = self._parts
+        parts, in_order = self._parts, False
         try:
             parts.barrier.register_signer(ProcessIdentity.current())
             revive(parts, parts.ports.ledger.unsettled())
@@ -182,6 +182,7 @@ class Engine:
                 self._start_source(number, source)
             parts.background.start("ticker", self._ticker)
             await self._loop.run()
+            in_order = True
         finally:
             # Also when it ends by an error or is cancelled: no command is left without its answer.
             parts.stopping = True
@@ -190,7 +191,11 @@ class Engine:
                 if not asked.answer.done():
                     asked.answer.set_exception(Refused("the engine has stopped"))
             self._write_skips()
-            parts.ports.ledger.close()
+            try:
+                parts.ports.ledger.close()
+            except LedgerError:
+                if in_order:
+                    raise  # otherwise what ended the engine says more
             self._catch_up_journal()
 
     def _start_source(self, number: int, source: Source) -> None:

@@ -75,17 +75,20 @@ class World:
                 raise AssertionError(f"not within {WAIT_S:g} s: {what}; the bot: {await self.figures()}")
             await asyncio.sleep(LOOK_S)
 
+    async def status(self) -> dict[str, Any]:
+        return await asyncio.to_thread(self._client.call, "status")
+
     async def figures(self) -> dict[str, Any]:
         """Return what `status` shows of the engine."""
-        return (await asyncio.to_thread(self._client.call, "status"))["figures"]
+        return (await self.status())["figures"]
 
     async def kill_engine(self) -> None:
         """End the engine as a crash does; its keeper stays."""
-        status = await asyncio.to_thread(self._client.call, "status")
+        status = await self.status()
         os.kill(status["engine"]["pid"], signal.SIGKILL)
 
         async def stopped() -> bool:
-            return (await asyncio.to_thread(self._client.call, "status"))["state"] == "STOPPED"
+            return (await self.status())["state"] == "STOPPED"
 
         await self.until("the keeper sees the engine's end", stopped)
 

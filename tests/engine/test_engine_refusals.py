@@ -1,7 +1,7 @@
-"""A block that cannot be taken over ends the engine; the next start finds everything, and nothing twice.
+"""A ledger that refuses pauses the engine or ends it; afterwards everything is found, and nothing twice.
 
 Each scenario runs once undisturbed. Then every ledger call that its blocks lead to is refused once, one run
-for each: the engine ends, starts again on the same files, and must come to the same figures.
+for each: the engine pauses, or ends and starts again on the same files, and must come to the same figures.
 """
 
 import asyncio
@@ -27,8 +27,23 @@ from engine_world import (
 from jitctl.domain.bundle import LegAmounts
 from jitctl.domain.chain import Block, ChainMoved, Head, MinedTx
 from jitctl.domain.records import FlowKind
+from jitctl.engine.events import (
+    CloseRead,
+    EtherRead,
+    FinalizedRead,
+    GapRead,
+    HeadFollowed,
+    MinedRead,
+    OpenPositionsRead,
+    PoolsFollowed,
+    StrayRead,
+)
 from jitctl.errors import JitError, LedgerError
 
+WATCHED = (
+    ChainMoved, HeadFollowed, MinedRead, CloseRead, GapRead, EtherRead, StrayRead, PoolsFollowed,
+    FinalizedRead, OpenPositionsRead,
+)  # fmt: skip
 CLOSE = LegAmounts(0, 0, 900, 1_100, 0, 0, 0)
 
 
@@ -74,21 +89,25 @@ class Story:
         world.clock, world.closer.signed, world.closer.sent = last.clock, last.closer.signed, last.closer.sent
         world.closer.amounts = CLOSE
         await world.boot()
-        handlers, ledger = world.engine._loop._handlers, self.ledger
-        take_over = handlers[ChainMoved]
+        handlers = world.engine._loop._handlers
+        for kind in WATCHED:
+            handlers[kind] = self._watched(handlers[kind])
+        world.emit(ChainMoved((world.chain.blocks[-1],), resynced=True))
+        await settle()
+        self.ledger.calls.clear()
+        return world
 
-        def watched(moved: ChainMoved) -> None:
+    def _watched(self, handler: Callable[[object], None]) -> Callable[[object], None]:
+        ledger = self.ledger
+
+        def watched(event: object) -> None:
             ledger.inside = True
             try:
-                take_over(moved)
+                handler(event)
             finally:
                 ledger.inside = False
 
-        handlers[ChainMoved] = watched
-        world.emit(ChainMoved((world.chain.blocks[-1],), resynced=True))
-        await settle()
-        ledger.calls.clear()
-        return world
+        return watched
 
     def _wrap(self, store: object) -> Refusing:
         self.ledger = Refusing(store)
@@ -117,11 +136,11 @@ class Story:
         if self.world.task.done():
             with pytest.raises(JitError, match="could not be taken over: the disk is full"):
                 await self.world.task
-            world = await self.begin()
-            assert world.engine.state in ("PAUSED", "HALTED")
-            if world.engine.state == "PAUSED":
-                await world.command("resume")
-                await world.clock.advance(1.1)
+            await self.begin()
+            assert self.world.engine.state in ("PAUSED", "HALTED")
+        if self.world.engine.state == "PAUSED":
+            await self.world.command("resume")
+            await self.world.clock.advance(1.1)
 
     async def end(self) -> tuple[list[object], list[object]]:
         """Let everything be read and settled, and say what the ledger holds of it."""
