@@ -57,6 +57,14 @@ class EngineRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownNonce:
+    """An operator's next nonce, and the block in which it was seen last."""
+
+    nonce: int
+    block_number: int
+
+
+@dataclass(frozen=True, slots=True)
 class IntendedClose:
     """A signed close that may have been sent; `attempt_id` is empty if no known attempt left the position."""
 

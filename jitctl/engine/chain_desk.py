@@ -78,7 +78,7 @@ class ChainDesk:
         self.gaps.followed(head.number, resynced=moved.resynced)
         if moved.resynced:
             parts.metrics.happenings.add("resyncs")
-            self._sync.lose("blocks were not followed")
+            self._sync.lose("blocks were not followed", missed_blocks=True)
         if self._sync.loaded:
             self._moves.append(moved)
             self.follow_pools()
@@ -221,10 +221,11 @@ class ChainDesk:
         parts.follower.block_removed(head)
 
     def _missed(self, block: Block) -> None:
-        """Name the flows of a block that was not followed."""
+        """Take what is ours from a block that was not followed, and name its flows."""
         parts = self._parts
         legs = parts.ports.ledger.legs_mined_in(block.head.number)
         for tx in block.txs:
+            parts.follower.leg_found(tx.hash, block.head.hash)
             if tx.hash not in legs:
                 self._closing.found(tx.hash, block.head)
         self._name_flows(block, lambda tx_hash: tx_hash in legs or self._accounted(tx_hash))
@@ -263,7 +264,8 @@ class ChainDesk:
         self._name_flows(block, self._accounted)
         senders = {tx.sender for tx in block.txs}
         for lane in parts.lanes.all():
-            if lane.operator in senders:
+            if lane.operator in senders and parts.picture.synced:
+                # Out of step it is not known yet whether that nonce was ours.
                 parts.ports.ledger.save_lane(lane.operator, lane.next_nonce, block.head.number)
         landed = {log.tx_hash for log in block.pool_logs if log.topics and log.topics[0] == SWAP_TOPIC}
         parts.metrics.happenings.add("swaps_landed_in_watched_pools", len(landed))

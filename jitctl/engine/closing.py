@@ -60,7 +60,9 @@ class Closing:
         attempt = parts.follower.live.get(close.attempt_id) if close is not None else None
         if close is None or attempt is None or attempt.result is None or attempt.result.close_tx is not None:
             return
-        left = parts.watch.get(close.pool) or LeftOpen(close.pool, attempt.result.block_number, attempt)
+        left = parts.watch.get(close.pool) or LeftOpen(
+            close.pool, attempt.result.block_number, attempt, tried_block=block.number
+        )
         if left.attempt is attempt:
             left.add_close(tx_hash)
             parts.watch.restore(left)
@@ -71,7 +73,8 @@ class Closing:
     ) -> None:
         """Take over what the chain holds of a close that an attempt's figures contain. Raises `LedgerError`.
 
-        It may have been mined in another block, at another price, or not at all any more.
+        It may have been mined in another block, at another price, or not at all any more; then the position
+        is open, or its pool not watched. A receipt alone that is missing may be a node's that lags.
         """
         parts, result = self._parts, attempt.result
         if result is None or result.close_tx != close_tx:
@@ -93,7 +96,7 @@ class Closing:
     def left_open(self, pool: Address) -> None:
         """Note that a mint landed without its burn, or that a position of unknown origin is open."""
         parts = self._parts
-        lone = [a for a in parts.follower.live.values() if a.pool == pool and a.reason == "lone_mint"]
+        lone = [each for each in parts.follower.live.values() if each.pool == pool and left_a_position(each)]
         head = parts.picture.head
         if parts.watch.left_open(pool, head.number if head else 0, lone[-1] if lone else None):
             self._remember_closes(pool)
@@ -247,6 +250,11 @@ class Closing:
             # It may have left all the same: it stays known.
             return CloseSent(left.pool, None, error.message)
         return CloseSent(left.pool, signed.tx_hash)
+
+
+def left_a_position(attempt: Attempt) -> bool:
+    """Whether a position of the attempt has not been closed yet, as far as its figures say."""
+    return attempt.reason == "lone_mint" and attempt.result is not None and attempt.result.close_tx is None
 
 
 def _owner(pool: Address) -> str:

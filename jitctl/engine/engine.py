@@ -288,7 +288,7 @@ class Engine:
         """A handler failed. A transaction that we cannot decide about is left alone; anything else pauses.
 
         A move of the chain that was taken over by half ends the engine: what its memory says is of no use
-        any more. The next start reads all of it from the chain, as after a crash, and comes up paused.
+        any more. The next start reads all of it from the chain, as after a crash.
         """
         parts = self._parts
         text = f"{type(error).__name__}: {error}"
@@ -297,7 +297,7 @@ class Engine:
             why = error.message if isinstance(error, JitError) else text
             raise JitError(
                 f"block {event.head.number} could not be taken over: {why}",
-                hint="see to that, then: jitctl start; it comes up paused and reads everything afresh",
+                hint="see to that, then: jitctl start; it reads everything afresh",
             ) from error
         if isinstance(error, LedgerError):
             self._on_ledger_error(error)

@@ -83,6 +83,11 @@ class Follower:
         """Whether an operator's transaction is ours, by this run or an earlier one. Raises `LedgerError`."""
         return self._known(tx.hash) or tx.hash in self._ledger.sent_with(tx.sender, tx.nonce)
 
+    def leg_found(self, tx_hash: Hash32, block_hash: Hash32) -> None:
+        """Know the block of a live attempt's leg, whatever was answered about it before."""
+        if self.is_a_leg(tx_hash):
+            self._mined[tx_hash] = block_hash
+
     def close_found(self, tx_hash: Hash32, block_hash: Hash32) -> None:
         """Know the canonical block of a close that was mined while nobody followed."""
         self._mined[tx_hash] = block_hash
@@ -202,6 +207,8 @@ class Follower:
         for attempt in list(self.live.values()):
             if attempt.reason == "lone_mint" and attempt.pool in still_open:
                 continue
+            if self._legs_mined(attempt) != attempt.legs:
+                continue  # it is due again
             if attempt.state in _DECIDED and self._block_number(attempt) <= self.settled_block:
                 self._ledger.move_attempt(
                     attempt.attempt_id, AttemptEvent.FINALIZE, AttemptChange(self._clock.wall_s())

@@ -34,6 +34,7 @@ class Picture:
     specs: Mapping[Address, PoolSpec]
     head: Head | None = None
     head_ns: int = 0
+    top_number: int = 0
     base_fee_wei: int = 0
     balances: Mapping[Address, int] = field(default_factory=dict)
     guards: GuardReading | None = None
@@ -67,6 +68,7 @@ class Picture:
 
     def new_head(self, head: Head, now_ns: int) -> None:
         self.head, self.head_ns = head, now_ns
+        self.top_number = max(self.top_number, head.number)
         # What was read at this very block before a reorg and back counts no more: the book has moved on.
         self.pools_head, self.marks, self.marks_failed = None, None, False
         self.base_fee_wei = next_base_fee_wei(head)

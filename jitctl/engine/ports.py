@@ -30,6 +30,7 @@ from jitctl.domain.records import (
     EngineRecord,
     Flow,
     IntendedClose,
+    KnownNonce,
     StoredAttempt,
 )
 from jitctl.domain.swap_intent import SwapTx
@@ -201,7 +202,7 @@ class Ledger(Protocol):
     def add_skips(self, counts: Mapping[tuple[int, str, str], int]) -> None:
         """Add counts by (hour as Unix time, pool or "", reason)."""
 
-    def lanes(self) -> Mapping[Address, int]:
+    def lanes(self) -> Mapping[Address, KnownNonce]:
         """The next nonce of each operator as last saved."""
 
     def save_lane(self, operator: Address, next_nonce: int, block_number: int) -> None: ...

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jitctl.domain.attempt_state import AttemptEvent, AttemptState
 from jitctl.domain.bundle import MinedBundle
 from jitctl.domain.chain import Head
-from jitctl.domain.records import AttemptChange, Outcome, StoredAttempt
+from jitctl.domain.records import AttemptChange, KnownNonce, Outcome, StoredAttempt
 from jitctl.domain.values import Address, Hash32
 from jitctl.engine.attempts import Attempt
 from jitctl.engine.events import Synced
@@ -55,7 +55,7 @@ class Reconciler:
         self._reads = reads
 
     async def run(
-        self, head: Head, attempts: Sequence[Attempt], known: Mapping[Address, int], *, load: bool
+        self, head: Head, attempts: Sequence[Attempt], known: Mapping[Address, KnownNonce], *, load: bool
     ) -> Synced:
         """Read everything at `head`; `load` also loads the pools. A failure is in the note.
 
@@ -70,7 +70,7 @@ class Reconciler:
             return Synced(head, failure=error.message)
 
     async def _read(
-        self, head: Head, attempts: Sequence[Attempt], known: Mapping[Address, int], *, load: bool
+        self, head: Head, attempts: Sequence[Attempt], known: Mapping[Address, KnownNonce], *, load: bool
     ) -> Synced:
         parts = self._parts
         chain = parts.ports.chain
@@ -149,15 +149,19 @@ class NonceRange:
     found: int
     lowest: int
     highest: int
+    known_at: int
 
     @property
     def moved_without_us(self) -> bool:
         return self.found > self.highest
 
-    @property
-    def lags(self) -> bool:
-        """Whether the node has not yet seen what we know to be mined."""
-        return self.found < self.lowest
+    def lags(self, head_number: int) -> bool:
+        """Whether the node has not yet seen what we know to be mined.
+
+        The nonce is that at the head: where this is as high as the block in which we saw the higher nonce,
+        a reorg has taken that block back.
+        """
+        return self.found < self.lowest and head_number < self.known_at
 
     def __str__(self) -> str:
         explained = f"{self.lowest}" if self.lowest == self.highest else f"{self.lowest} to {self.highest}"
@@ -166,7 +170,7 @@ class NonceRange:
 
 def nonce_ranges(
     found: Mapping[Address, int],
-    known: Mapping[Address, int],
+    known: Mapping[Address, KnownNonce],
     attempts: Sequence[Attempt],
     outcomes: Mapping[str, MinedBundle],
     explained: Collection[tuple[Address, int]] = (),
@@ -178,7 +182,8 @@ def nonce_ranges(
     """
     ranges = []
     for operator, nonce in found.items():
-        lowest = highest = known.get(operator, nonce)
+        last = known.get(operator, KnownNonce(nonce, 0))
+        lowest = highest = last.nonce
         for attempt in attempts:
             mined = outcomes.get(attempt.attempt_id)
             if mined is None or attempt.record.operator != operator:
@@ -190,7 +195,7 @@ def nonce_ranges(
                 highest = max(highest, attempt.record.nonce + 2)
         while (operator, highest) in explained:
             highest += 1
-        ranges.append(NonceRange(operator, nonce, lowest, highest))
+        ranges.append(NonceRange(operator, nonce, lowest, highest, last.block_number))
     return ranges
 
 

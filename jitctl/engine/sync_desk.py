@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from jitctl.domain.engine_state import EngineEvent, EngineState
-from jitctl.domain.records import EngineRecord
+from jitctl.domain.records import EngineRecord, KnownNonce
 from jitctl.domain.values import Address
-from jitctl.engine.closing import Closing
+from jitctl.engine.closing import Closing, left_a_position
 from jitctl.engine.events import SyncAgain, Synced
 from jitctl.engine.halting import Halting
 from jitctl.engine.parts import Parts
@@ -36,7 +36,8 @@ class SyncDesk:
         self._reads = reads
         self._reconciler = Reconciler(parts, reads)
         self._last = last
-        self._known_nonces: dict[Address, int] | None = None
+        self._known_nonces: dict[Address, KnownNonce] | None = None
+        self._missed_blocks = True
 
     def begin(self) -> None:
         """Read everything at the head, unless that is under way."""
@@ -50,13 +51,17 @@ class SyncDesk:
         known, load = self._known_nonces, not self.loaded
         parts.background.start("sync", lambda: self._reconciler.run(head, attempts, known, load=load))
 
-    def lose(self, why: str) -> None:
-        """Stop deciding until everything has been read again."""
+    def lose(self, why: str, *, missed_blocks: bool = False) -> None:
+        """Stop deciding until everything has been read again, attempts' outcomes too if blocks were missed."""
         parts = self._parts
+        self._missed_blocks |= missed_blocks
         if parts.picture.synced:
             parts.metrics.happenings.add("sync_lost")
             # What moved in the blocks we saw is explained; the rest must be found out.
-            self._known_nonces = {lane.operator: lane.next_nonce for lane in parts.lanes.all()}
+            self._known_nonces = {
+                lane.operator: KnownNonce(lane.next_nonce, parts.picture.top_number)
+                for lane in parts.lanes.all()
+            }
         parts.picture.synced = False
         if parts.standing.state is EngineState.RUNNING:
             parts.standing.move(EngineEvent.SYNC_LOST, "engine", why)
@@ -77,11 +82,12 @@ class SyncDesk:
         outcomes = dict(synced.outcomes)
         assert self._known_nonces is not None
         ranges = nonce_ranges(synced.nonces, self._known_nonces, attempts, outcomes, synced.explained)
-        lagging = [str(each) for each in ranges if each.lags]
+        lagging = [str(each) for each in ranges if each.lags(head.number)]
         if lagging:
             self._later(f"the node lags behind our own transactions: {'; '.join(lagging)}")
             return
-        for attempt in attempts:
+        # Of blocks that were followed all is known; a node that lacks a receipt could only take it away.
+        for attempt in attempts if self._missed_blocks else ():
             mined = outcomes.get(attempt.attempt_id)
             in_hand = parts.background.running(f"attempt:{attempt.attempt_id}")
             if mined is None:
@@ -91,17 +97,19 @@ class SyncDesk:
                 parts.follower.note_legs(attempt, mined)
                 continue
             left_open = parts.follower.adopt(attempt, mined, head.number)
-            if attempt.attempt_id in synced.closes:
-                self._closing.adopt(attempt, *synced.closes[attempt.attempt_id], mined)
             # A close that we did not see may have followed: the chain's own word counts, where it was asked.
-            if left_open and (attempt.pool in synced.open_pools or attempt.pool not in parts.picture.specs):
+            may_be_open = attempt.pool in synced.open_pools or attempt.pool not in parts.picture.specs
+            close_tx, close = synced.closes.get(attempt.attempt_id, (None, None))
+            if close_tx is not None and (close is not None or may_be_open):
+                self._closing.adopt(attempt, close_tx, close, mined)
+            if left_open and may_be_open and left_a_position(attempt):
                 self._closing.left_open(attempt.pool)
         parts.lanes.set_nonces(synced.nonces)
         for operator, nonce in synced.nonces.items():
             parts.ports.ledger.save_lane(operator, nonce, head.number)
         parts.picture.balances = synced.available
         self._closing.positions(synced.open_pools)
-        parts.picture.synced = True
+        parts.picture.synced, self._missed_blocks = True, False
         if not self.loaded:
             self.loaded = True
             parts.picture.pools_at(head.hash)

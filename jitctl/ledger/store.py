@@ -22,6 +22,7 @@ from jitctl.domain.records import (
     EngineRecord,
     Flow,
     IntendedClose,
+    KnownNonce,
     Mode,
     StoredAttempt,
 )
@@ -271,9 +272,12 @@ class LedgerStore:
                 )
             )
 
-    def lanes(self) -> Mapping[Address, int]:
+    def lanes(self) -> Mapping[Address, KnownNonce]:
         self.flush()
-        return {Address(row["operator"]): row["next_nonce"] for row in self._query("SELECT * FROM lanes")}
+        return {
+            Address(row["operator"]): KnownNonce(row["next_nonce"], row["block_number"])
+            for row in self._query("SELECT * FROM lanes")
+        }
 
     def save_lane(self, operator: Address, next_nonce: int, block_number: int) -> None:
         self._wait(("INSERT OR REPLACE INTO lanes VALUES (?, ?, ?)", (operator, next_nonce, block_number)))

@@ -14,7 +14,7 @@ from ledger_records import HUGE, a_flow, a_hash, a_plan, a_result, account, an_a
 from jitctl.domain.attempt_state import AttemptEvent, AttemptState, IllegalMove
 from jitctl.domain.bundle import RelayReply
 from jitctl.domain.engine_state import CrisisLevel, EngineState
-from jitctl.domain.records import AttemptChange, EngineRecord, IntendedClose, Mode, Outcome
+from jitctl.domain.records import AttemptChange, EngineRecord, IntendedClose, KnownNonce, Mode, Outcome
 from jitctl.errors import LedgerError
 from jitctl.ledger.migrations import MIGRATIONS, SCHEMA_VERSION, migrate
 from jitctl.ledger.queries import LedgerReader
@@ -148,7 +148,7 @@ def test_skips_add_up_flows_can_be_dropped_and_replies_are_kept(path: Path) -> N
         store.add_relay_replies("attempt-1", "submit", [RelayReply("r", "accepted", "x" * 5000, 1.5)], 9.0)
         store.save_lane(account(7), 5, 100)
         store.save_lane(account(7), 6, 101)
-        assert store.lanes() == {account(7): 6}
+        assert store.lanes() == {account(7): KnownNonce(6, 101)}
     reader = LedgerReader(path)
     assert [(row.hour_s, row.reason, row.count) for row in reader.skips()] == [
         (3600, "too_small", 4), (7200, "blob_tx", 2),
