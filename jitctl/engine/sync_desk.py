@@ -52,7 +52,7 @@ class SyncDesk:
         parts.background.start("sync", lambda: self._reconciler.run(head, attempts, known, load=load))
 
     def lose(self, why: str, *, missed_blocks: bool = False) -> None:
-        """Stop deciding until everything has been read again, attempts' outcomes too if blocks were missed."""
+        """Stop deciding until all has been read again, attempts' outcomes too if blocks were missed."""
         parts = self._parts
         self._missed_blocks |= missed_blocks
         if parts.picture.synced:
