@@ -6,6 +6,7 @@ command line and a daemon of different versions still understand each other.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
@@ -131,3 +132,37 @@ class Health:
     state: str = ""
     uptime_s: float = 0.0
     checks: list[Any] = field(default_factory=list)
+
+
+PASS, WARN, FAIL, UNKNOWN = "pass", "warn", "fail", "unknown"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One named check: `result` is pass, warn, fail or unknown; `remedy` is what to do about the last three."""
+
+    name: str
+    result: str
+    detail: str = ""
+    remedy: str = ""
+    elapsed_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a verb that checks answers; `result` is its worst finding's, a failure before an unknown."""
+
+    verb: str = ""
+    result: str = PASS
+    checks: tuple[Finding, ...] = ()
+    config_hash: str = ""
+    elapsed_ms: float = 0.0
+
+    @classmethod
+    def of(
+        cls, verb: str, checks: Iterable[Finding], *, config_hash: str = "", elapsed_ms: float = 0.0
+    ) -> CheckReport:
+        found = tuple(checks)
+        results = {each.result for each in found}
+        worst = next((result for result in (FAIL, UNKNOWN, WARN) if result in results), PASS)
+        return cls(verb, worst, found, config_hash, round(elapsed_ms, 1))

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from jitctl.chain.blocks import BlockFeed
 from jitctl.chain.clock import SystemClock
@@ -17,11 +16,12 @@ from jitctl.chain.pending_filter import PendingWatch
 from jitctl.chain.pools import ChainPoolBook
 from jitctl.chain.prices import FeedPrices, PoolTwapPrices
 from jitctl.chain.reader import ChainReader
-from jitctl.chain.rpc import NodeEndpoint, NodePool
+from jitctl.chain.rpc import NodePool
 from jitctl.chain.wallet import KeyFiles, SigningKey, Wallet
 from jitctl.config.domain_types import pool_specs, routers, strategy_params, tokens
+from jitctl.config.endpoints import node_endpoints
 from jitctl.config.load import Config
-from jitctl.config.models import NodeConfig, RelayConfig
+from jitctl.config.models import RelayConfig
 from jitctl.daemon.instruments import AdapterInstruments
 from jitctl.daemon.node_proof import NodeProof
 from jitctl.domain.chain import Head
@@ -82,7 +82,7 @@ async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIter
         lock = SignerLock.acquire(chain_id, keys.wallet.addresses, about)
         open_things.callback(lock.release)
 
-        nodes = NodePool([_endpoint(config, node) for node in config.main.nodes], chain_id)
+        nodes = NodePool(node_endpoints(config), chain_id)
         await open_things.enter_async_context(nodes)
         executor = Address(config.main.executor.address)
         reader = ChainReader(nodes, executor=executor)
@@ -232,22 +232,3 @@ def _watch(config: Config, specs: Sequence[PoolSpec], own: Sequence[Address]) ->
     quotes = {spec.quote_token.address for spec in specs}
     pools = {spec.address for spec in specs}
     return PendingWatch(frozenset(routers(config).kinds), frozenset(quotes | pools), frozenset(own))
-
-
-def _endpoint(config: Config, node: NodeConfig) -> NodeEndpoint:
-    return NodeEndpoint(
-        node.name,
-        node.http_url or _secret_line(config.resolve(node.http_url_file or "")),
-        node.ws_url or _secret_line(config.resolve(node.ws_url_file or "")),
-    )
-
-
-def _secret_line(path: Path) -> str:
-    """Return the one line of a file that a `*_file` key names; raises `ConfigError`."""
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from None
-    if not text or "\n" in text:
-        raise ConfigError(f"{path} must hold exactly one line")
-    return text
