@@ -10,7 +10,11 @@ UNIX, TCP = "unix", "tcp"
 
 
 class Route(NamedTuple):
-    """A verb on the wire. `tightens`: it goes ahead even when the audit trail cannot be written."""
+    """A verb on the wire. `tightens`: it goes ahead even when the audit trail cannot be written.
+
+    `doors` are those that serve it without a token; with one, TCP serves every route.
+    `loosening_role` is what the same verb needs where it loosens (a lower crisis level), if that is more.
+    """
 
     verb: str
     method: str
@@ -18,6 +22,7 @@ class Route(NamedTuple):
     role: str
     doors: tuple[str, ...]
     tightens: bool = False
+    loosening_role: str = ""
 
 
 ROUTES = (
@@ -25,9 +30,18 @@ ROUTES = (
     Route("metrics", "GET", "/metrics", VIEWER, (UNIX, TCP)),
     Route("status", "GET", "/api/status", VIEWER, (UNIX, TCP)),
     Route("daily-summary", "GET", "/api/daily-summary", VIEWER, (UNIX, TCP)),
+    Route("latency-breakdown", "GET", "/api/latency-breakdown", VIEWER, (UNIX, TCP)),
+    Route("pool-status", "GET", "/admin/pool-status", VIEWER, (UNIX, TCP)),
     Route("pause", "POST", "/admin/pause", OPERATOR, (UNIX,), tightens=True),
     Route("resume", "POST", "/admin/resume", ADMIN, (UNIX,)),
+    Route("emergency-stop", "POST", "/admin/emergency-stop", OPERATOR, (UNIX,), tightens=True),
     Route("clear-halt", "POST", "/admin/clear-halt", ADMIN, (UNIX,)),
+    Route(
+        "crisis-mode", "POST", "/admin/crisis-mode", OPERATOR, (UNIX,), tightens=True, loosening_role=ADMIN
+    ),
+    Route("reload-pools", "POST", "/admin/reload-pools", ADMIN, (UNIX,)),
+    Route("reload-strategy", "POST", "/admin/reload-strategy", ADMIN, (UNIX,)),
+    Route("validate-live", "POST", "/admin/validate-live", ADMIN, (UNIX,)),
     Route("start", "POST", "/admin/start", ADMIN, (UNIX,)),
     Route("stop", "POST", "/admin/stop", ADMIN, (UNIX,), tightens=True),
 )

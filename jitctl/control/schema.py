@@ -139,7 +139,7 @@ PASS, WARN, FAIL, UNKNOWN = "pass", "warn", "fail", "unknown"
 
 @dataclass(frozen=True)
 class Finding:
-    """One named check: `result` is pass, warn, fail or unknown; `remedy` is what to do about the last three."""
+    """One named check: `result` is pass, warn, fail or unknown; `remedy` says what to do unless it passed."""
 
     name: str
     result: str
