@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from jitctl.control.roles import BY_VERB
 from jitctl.control.schema import ActionReply, ActionRequest, Health, Status
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.engine_child import EngineChild
+from jitctl.daemon.hang import HangWatch
 from jitctl.daemon.link import LogLine
 from jitctl.daemon.reading import Facts, health_of, status_of
 from jitctl.daemon.telemetry import Telemetry
@@ -59,6 +60,7 @@ class Keeper:
         self.mode = mode
         self.engine: EngineChild | None = None
         self.stopping = asyncio.Event()
+        self.leaving = False
         self.changed = asyncio.Condition()
         self.telemetry = telemetry
         self._engine_argv = tuple(engine_argv)
@@ -122,6 +124,9 @@ class Keeper:
             event = "engine_answers" if answers else "engine_silent"
             self.telemetry.log(event, level="info" if answers else "error", state=engine.state)
         self._seen = (engine.alive, answers)
+        self._wake()
+
+    def _wake(self) -> None:
         task = asyncio.create_task(self._notify())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -273,6 +278,8 @@ class Keeper:
         return ActionReply(changed=True, message=f"started in mode {mode}: {state}")
 
     async def _stop(self, request: ActionRequest, caller: Caller) -> ActionReply:
+        self.leaving = True
+        self._wake()
         by_force = await self._end_engine(request.reason or "stop", caller.person)
         self.stopping.set()
         if by_force:
@@ -295,8 +302,45 @@ class Keeper:
         await engine.kill()
         return True
 
+    # -- an engine that hangs ---------------------------------------------------------------------
+
+    async def watch_engine(
+        self, watch: HangWatch, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """End every engine that `watch` calls hung, until cancelled; the next start comes up paused."""
+        while True:
+            await sleep(watch.tick_s)
+            engine = self.engine
+            if engine is not None and watch.hangs(engine.judged, engine.silent_s()):
+                async with self._one_action:
+                    # Whoever held the lock may have ended it, or it may have answered meanwhile.
+                    if engine.judged and watch.too_long(engine.silent_s()):
+                        await self._end_hung(engine)
+
+    async def _end_hung(self, engine: EngineChild) -> None:
+        before, why = self.state(), f"engine hung for {engine.silent_s():.0f} s; ended"
+        self.telemetry.log("engine_hung", level="error", pid=engine.pid, state=before, text=why)
+        engine.failure = TimedOut(why, hint=f"it comes back paused with: jitctl start --mode {self.mode}")
+        outcome = "ok"
+        try:
+            await asyncio.to_thread(
+                pause_now, self.config.folders.data, "keeper", why, time.time(), patience_s=PAUSE_LIMIT_S
+            )
+        except (JitError, OSError) as error:
+            # It is ended all the same: dead it signs nothing either, and its ledger shows the crash.
+            outcome = getattr(error, "code", JitError.code)
+            self.telemetry.log("pause_failed", level="error", text=str(error))
+        await engine.kill()
+        self._audit.record(
+            who="keeper", uid=os.getuid(), role="", door="keeper", verb="end-hung-engine", why=why,
+            before=before, after=self.state(), mode=self.mode, outcome=outcome,
+        )  # fmt: skip
+        self.telemetry.log("engine_ended", level="error", pid=engine.pid, text=why)
+        self._wake()
+
     async def stop_now(self) -> None:
         """End everything at once: a second signal, or a failed start."""
+        self.leaving = True
         self.stopping.set()
         if self.engine is not None and self.engine.alive:
             self.engine.ending = True
