@@ -9,6 +9,8 @@ from pathlib import Path
 
 from jitctl.errors import JitError, Refused
 from jitctl.safety import owned_lock
+from jitctl.safety.durable import read_record
+from jitctl.safety.process_identity import ProcessIdentity
 
 LOCK_NAME = "keeper.lock"
 
@@ -33,6 +35,11 @@ def only_keeper(run: Path, mode: str) -> Generator[None]:
 def keeper_of(run: Path) -> str | None:
     """Return who is the keeper of this folder: up, on its way up, or on its way down; None for nobody."""
     return owned_lock.owner(run / LOCK_NAME)
+
+
+def keeper_process(run: Path) -> ProcessIdentity | None:
+    """Return the process that last held the lock, alive or not."""
+    return ProcessIdentity.from_dict(read_record(run / LOCK_NAME))
 
 
 def taken(run: Path, owner: str) -> Refused:
