@@ -20,6 +20,7 @@ from jitctl.daemon.link import LogLine
 from jitctl.daemon.reading import Facts, health_of, status_of
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.errors import DaemonNotRunning, JitError, LinkClosed, Refused, TimedOut
+from jitctl.safety.keeper_lock import keeper_of, taken
 from jitctl.safety.latch import Latch
 from jitctl.safety.stopping import pause_now
 
@@ -262,7 +263,10 @@ class Keeper:
     async def _start(self, request: ActionRequest) -> ActionReply:
         """Bring an engine back, or replace a test engine by a production one; the keeper stays."""
         mode = request.mode or self.mode
-        running = self.engine is not None and self.engine.alive
+        if self.engine is None or (self.engine.alive and not self.engine.was_settled):
+            # The daemon's own first start, or another operator's: two would mean two engines.
+            raise taken(self.config.folders.run, keeper_of(self.config.folders.run) or f"pid {os.getpid()}")
+        running = self.engine.alive
         if running and mode == self.mode:
             return ActionReply(message=f"already running in mode {mode}")
         if running and self.mode == "production":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def only_keeper(run: Path, mode: str) -> Generator[None]:
     try:
         yield
     finally:
-        os.close(descriptor)
+        owned_lock.release(descriptor)
 
 
 def keeper_of(run: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import getpass
 import os
@@ -34,6 +35,13 @@ def take(path: Path, about: str, mode: int) -> int | None:
         # Another user's file (we hold the lock all the same) or a full disk: the name is a courtesy.
         return descriptor
     return descriptor
+
+
+def release(descriptor: int) -> None:
+    """Give the lock back: first the name, so that a process on its way out is not taken for the owner."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+    os.close(descriptor)
 
 
 def owner(path: Path) -> str | None:

@@ -50,7 +50,7 @@ class SignerLock:
 
     def release(self) -> None:
         while self._descriptors:
-            os.close(self._descriptors.pop())
+            owned_lock.release(self._descriptors.pop())
 
 
 def lock_path(folder: Path, chain_id: int, signer: str) -> Path:

@@ -5,39 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from installation import environment, eventually, write_config
-
-
-def test_start_that_fails_shows_why_and_the_last_lines(installed, jitctl):
-    found = jitctl("start", "--mode", "test", behaviour="fail-starting")
-    assert found.returncode == 9
-    assert "already in use" in found.stderr
-    assert "the log's last lines" in found.stderr
-    assert "engine_spawned" in found.stderr
-    dead = jitctl("start", "--mode", "test", "-o", "json", behaviour="die-starting")
-    error = json.loads(dead.stderr)["error"]
-    assert (dead.returncode, error["code"]) == (1, "failed")
-    assert "Segmentation fault" in error["message"]
-
-
-def test_start_with_a_wrong_configuration_says_where(installed, jitctl):
-    write_config(installed, strategy="[limits]\n")
-    found = jitctl("start", "--mode", "test")
-    assert found.returncode == 4
-    assert "strategy.toml:1:1: JC102" in found.stderr
-
-
-def test_of_racing_starts_one_wins(installed, jitctl):
-    with ThreadPoolExecutor(6) as many:
-        found = list(many.map(lambda _: jitctl("start", "--mode", "test"), range(6)))
-    codes = [each.returncode for each in found]
-    assert set(codes) <= {0, 9}, [each.stderr for each in found]
-    assert sum("already running" not in each.stderr for each in found if each.returncode == 0) == 1
-    log = (installed / "logs" / "jit-bot.log").read_text().splitlines()
-    assert [json.loads(line)["event"] for line in log].count("engine_spawned") == 1
+from installation import environment, eventually
 
 
 def test_foreground_shows_the_log_and_ends_with_stop(installed, jitctl):
