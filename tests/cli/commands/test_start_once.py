@@ -10,9 +10,11 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from installation import eventually, running_keeper
 
 from jitctl.control.client import Client
+from jitctl.errors import Refused
 from jitctl.safety.process_identity import ProcessIdentity
 
 STARTS = 50
@@ -35,10 +37,15 @@ def test_of_fifty_starts_at_once_one_wins(installed, jitctl):
 
 def test_a_start_beside_one_that_is_under_way_names_it(installed, jitctl):
     with running_keeper(installed, behaviour="never-ready", wait=False) as first:
-        eventually(first.socket.exists, "the first is starting")
+        log = installed / "logs" / "jit-bot.log"
+        eventually(lambda: log.exists() and "engine_spawned" in log.read_text(), "the first is starting")
         second = jitctl("start", "--mode", "test")
         assert second.returncode == 9
         assert f"pid {first.process.pid} (user {getpass.getuser()}, since 2" in second.stderr
+        # Whoever asks the keeper itself is told the same: there will be one engine.
+        with pytest.raises(Refused, match=f"starting or stopping in .*pid {first.process.pid} "):
+            first.client().call("start", body={"mode": "production"})
+        assert [line["event"] for line in first.log()].count("engine_spawned") == 1
         # Also where its socket cannot be asked yet, or any more.
         first.socket.rename(first.socket.with_name("elsewhere"))
         third = jitctl("start", "--mode", "test", "-o", "json")
