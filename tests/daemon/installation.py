@@ -135,7 +135,10 @@ class RunningKeeper:
     def end(self) -> None:
         """End keeper and engine, whatever state they are in."""
         with contextlib.suppress(Exception):
-            os.kill(self.engine_pid(), signal.SIGKILL)
+            status = self.client().call("status")
+            # Another keeper of the same folder may be the one that answers.
+            if status["keeperPid"] == self.process.pid:
+                os.kill(status["engine"]["pid"], signal.SIGKILL)
         self.process.kill()
         self.process.wait(10)
         if self.process.stderr is not None:
