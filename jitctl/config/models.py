@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -150,10 +151,16 @@ class SocketConfig(Model):
     viewer_group: str = ""
 
 
+def _unit_name(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9:_.@][A-Za-z0-9:_.@-]*\.service", value):
+        raise refuse("JC124", 'expected the name of a systemd service, such as "jitctl.service"')
+    return value
+
+
 class ServiceConfig(Model):
     """The systemd unit that runs this bot, if one does: start, stop and restart then go through it."""
 
-    systemd_unit: Annotated[str, Field(pattern=r"^([A-Za-z0-9:_.@-]+\.service)?$")] = ""
+    systemd_unit: Annotated[str, AfterValidator(_unit_name)] = ""
 
 
 class MainConfig(Model):

@@ -334,6 +334,7 @@ class Keeper:
             # It is ended all the same: dead it signs nothing either, and its ledger shows the crash.
             outcome = getattr(error, "code", JitError.code)
             self.telemetry.log("pause_failed", level="error", text=str(error))
+        engine.ending = True
         await engine.kill()
         self._audit.record(
             who="keeper", uid=os.getuid(), role="", door="keeper", verb="end-hung-engine", why=why,

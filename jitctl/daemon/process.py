@@ -78,6 +78,7 @@ def main(argv: list[str]) -> int:
             return asyncio.run(_keep(config, options, starter, notifier))
     except JitError as error:
         starter.tell(error.as_dict())
+        notifier.status(f"failed: {error.message}")
         if options.mirror:
             # In the foreground nobody waits at the pipe: the terminal, or the journal, is told.
             sys.stderr.write(redact_text(f"error: {error.message}\nhint: {error.hint}\n"))
@@ -173,6 +174,8 @@ async def _run(keeper: Keeper, starter: Starter, notifier: Notifier) -> int:
         asyncio.create_task(keeper.watch_engine(watch)),
         asyncio.create_task(sd_notify.follow(keeper, notifier)),
     ]
+    for each in beside:
+        each.add_done_callback(lambda ended: _say_if_failed(keeper, ended))
     starting = asyncio.create_task(_start(keeper))
     stopping = asyncio.create_task(keeper.stopping.wait())
     try:
@@ -191,6 +194,13 @@ async def _run(keeper: Keeper, starter: Starter, notifier: Notifier) -> int:
         notifier.stopping()
         for task in (*beside, starting, stopping):
             task.cancel()
+
+
+def _say_if_failed(keeper: Keeper, task: asyncio.Task[None]) -> None:
+    """A defect beside the API must not end it, and must not go unheard."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        text = redact_text(f"{type(error).__name__}: {error}")
+        keeper.telemetry.log("keeper_task_failed", level="error", text=text)
 
 
 async def _start(keeper: Keeper) -> None:

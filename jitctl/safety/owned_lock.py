@@ -13,7 +13,7 @@ from pathlib import Path
 from jitctl.safety.durable import encode_record, read_record
 from jitctl.safety.process_identity import ProcessIdentity
 
-NAMING_S = 0.5
+NAMING_S = 5.0
 """A winner names itself right after it has the lock; a loser gives it that long."""
 
 

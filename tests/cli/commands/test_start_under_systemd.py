@@ -137,9 +137,3 @@ def test_without_systemd_as_init_the_bot_is_run_by_hand(systemd):
     # Started by hand, stopped while systemd is there: the unit is down, so the socket is asked.
     stopped = systemd.jitctl("stop")
     assert (stopped.returncode, stopped.stdout, systemd.asked()) == (0, "stopped\n", [])
-
-
-def test_unit_names_are_checked(systemd, jitctl):
-    write_config(systemd.base, jitctl=f'{JITCTL_TOML}\n[service]\nsystemd_unit = "--force"\n')
-    found = jitctl("validate-config")
-    assert (found.returncode, "service.systemd_unit" in found.stdout + found.stderr) == (4, True)
