@@ -26,9 +26,10 @@ from jitctl.config.load import Config, load
 from jitctl.control.redact import redact_text
 from jitctl.control.roles import TCP, UNIX
 from jitctl.control.schema import ActionRequest, to_wire
-from jitctl.daemon.api import Door, application
+from jitctl.daemon.api import application
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, rights
+from jitctl.daemon.gate import Door
 from jitctl.daemon.keeper import READY_LIMIT_S, SIGNAL, Keeper
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.errors import JitError, Refused, TimedOut
