@@ -24,8 +24,11 @@ class Verb(NamedTuple):
 VERBS = (
     Verb("health", "Daily", DAEMON, "Is the bot alive, and can it trade?"),
     Verb("status", "Daily", DAEMON, "Show what the bot is doing now."),
+    Verb("pool-status", "Daily", DAEMON, "Show every configured pool, and why one is not traded."),
+    Verb("morning-check", "Daily", LOCAL, "Go through the morning checklist in one command."),
     Verb("daily-summary", "Daily", LOCAL, "Report one day's attempts and profit."),
     Verb("start", "Lifecycle", LOCAL, "Start the bot, in test or production mode."),
+    Verb("validate-live", "Lifecycle", DAEMON, "Prove a running test bot fit for production."),
     Verb("pause", "Lifecycle", DAEMON, "Submit nothing more; returns once that is certain."),
     Verb("resume", "Lifecycle", DAEMON, "Go on after a pause."),
     Verb("clear-halt", "Lifecycle", DAEMON, "Leave a halt, into a pause, once nothing is open."),

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
-import json
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from jitctl.config.domain_types import pool_specs
 from jitctl.control.roles import BY_VERB
-from jitctl.control.schema import ActionRequest, to_wire
+from jitctl.control.schema import to_wire
 from jitctl.daemon.doors import Rights
 from jitctl.daemon.gate import Door, error_response
 from jitctl.daemon.keeper import Caller, Keeper
 from jitctl.daemon.metrics import render_metrics
-from jitctl.errors import JitError, UsageError
+from jitctl.daemon.request_body import action_request
+from jitctl.errors import JitError
 from jitctl.reports.daily import daily_summary
 
-MAX_BODY_BYTES = 64 << 10
+ACTIONS = (
+    "pause", "resume", "emergency-stop", "clear-halt", "crisis-mode", "reload-pools", "reload-strategy",
+    "start", "stop",
+)  # fmt: skip
+"""The verbs that the keeper does and answers with an `ActionReply`."""
 
 
 def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Door:
@@ -55,39 +58,25 @@ def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Doo
         report = await asyncio.to_thread(daily_summary, ledger, pools, query.get("date"), query.get("tz"))
         return JSONResponse(to_wire(report))
 
+    @api.get(BY_VERB["latency-breakdown"].path)
+    async def latency_breakdown() -> Response:
+        return JSONResponse(to_wire(keeper.latency_breakdown()))
+
+    @api.get(BY_VERB["pool-status"].path)
+    async def pool_status() -> Response:
+        return JSONResponse(to_wire(await keeper.pool_status()))
+
+    @api.post(BY_VERB["validate-live"].path)
+    async def validate_live(request: Request) -> Response:
+        await action_request("validate-live", request)
+        return JSONResponse(to_wire(await keeper.validate_live(request.state.caller)))
+
     def admin(verb: str) -> None:
         @api.post(BY_VERB[verb].path, name=verb)
         async def act(request: Request) -> Response:
             caller: Caller = request.state.caller
-            return JSONResponse(to_wire(await keeper.act(verb, await _action_request(request), caller)))
+            return JSONResponse(to_wire(await keeper.act(verb, await action_request(verb, request), caller)))
 
-    for verb in ("pause", "resume", "clear-halt", "start", "stop"):
+    for verb in ACTIONS:
         admin(verb)
     return Door(api, keeper, door, rights, port)
-
-
-async def _action_request(request: Request) -> ActionRequest:
-    """Return the body of a POST; raises `UsageError` for anything but known text fields."""
-    raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY_BYTES:
-            raise UsageError(f"the body is larger than {MAX_BODY_BYTES} bytes")
-    if not raw.strip():
-        return ActionRequest()
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise UsageError("the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise UsageError("the body must be a JSON object")
-    known = ActionRequest.__dataclass_fields__
-    for key, value in body.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            raise UsageError(f"unknown key {key[:80]!r}", hint=f"did you mean {near[0]!r}?" if near else "")
-        if not isinstance(value, str) or len(value) > 1_000:
-            raise UsageError(f"{key} must be a text of at most 1000 characters")
-    if body.get("mode", "") not in ("", "test", "production"):
-        raise UsageError("mode is test or production")
-    return ActionRequest(**body)

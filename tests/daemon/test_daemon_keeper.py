@@ -200,7 +200,13 @@ def test_engine_ends_when_its_keeper_is_killed(keeper):
 
 def test_test_engine_is_replaced_by_a_production_one(keeper):
     first, keeper_pid = keeper.engine_pid(), keeper.process.pid
-    assert keeper.client().call("start", body={"mode": "production"}, timeout_s=30)["changed"] is True
+    with pytest.raises(Refused, match="validate-live"):
+        keeper.client().call("start", body={"mode": "production"})
+    with pytest.raises(UsageError, match="reason"):
+        keeper.client().call("start", body={"mode": "production", "force": True})
+    assert keeper.engine_pid() == first
+    forced = {"mode": "production", "force": True, "reason": "nothing to validate here"}
+    assert keeper.client().call("start", body=forced, timeout_s=30)["changed"] is True
     status = keeper.client().call("status")
     assert (status["mode"], status["keeperPid"]) == ("production", keeper_pid)
     assert status["engine"]["pid"] != first
