@@ -60,9 +60,11 @@ def test_every_command_is_in_the_audit_chain(keeper):
     keeper.client().call("stop")
     keeper.process.wait(10)
     records = keeper.audit()
-    assert [record["verb"] for record in records] == ["pause", "resume", "stop"]
-    assert records[0]["why"] == "why not"
-    assert (records[0]["before"], records[0]["after"], records[0]["door"]) == ("RUNNING", "PAUSED", "unix")
+    assert [record["verb"] for record in records] == ["start", "pause", "resume", "stop"]
+    started, paused = records[:2]
+    assert (started["before"], started["mode"], started["door"]) == ("STOPPED", "test", "process")
+    assert paused["why"] == "why not"
+    assert (paused["before"], paused["after"], paused["door"]) == ("RUNNING", "PAUSED", "unix")
     previous = GENESIS
     for record in records:
         assert record["prev"] == previous
