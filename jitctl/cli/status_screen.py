@@ -25,6 +25,7 @@ SHOWN_STAGES = (
     "decode", "evaluate", "simulate", "sign", "commit", "submit", "seen_to_simulated", "seen_to_sent",
 )  # fmt: skip
 ALERTS_SHOWN = 4
+SPARK_WIDTH = 20
 _STALE_S = 3.0
 
 
@@ -124,7 +125,7 @@ def _stages(status: dict[str, Any]) -> Table:
         times = stages.get(name)
         if times:
             figures = (f"{times[key]:.2f}" for key in ("p50_ms", "p95_ms", "p99_ms"))
-            table.add_row(name.replace("_", " "), *figures, sparkline(history.get(name, ())))
+            table.add_row(name.replace("_", " "), *figures, sparkline(history.get(name, ()), SPARK_WIDTH))
     return table
 
 
@@ -154,7 +155,8 @@ def _alerts(status: dict[str, Any]) -> RenderableType:
 
 
 def _said(line: dict[str, Any]) -> str:
-    return str(line.get("text") or line.get("detail") or line.get("error") or "")[:120]
+    text = str(line.get("text") or line.get("detail") or line.get("error") or "").splitlines()
+    return f"{line.get('verb', '')} {text[0] if text else ''}".strip()[:120]
 
 
 def _facts(title: str) -> Table:
