@@ -17,19 +17,20 @@ KEYS = {
     schema.ActionReply: "verb changed stateBefore state message hint forced elapsedMs",
     schema.Health: "status live tradingReady version mode state uptimeS checks",
     schema.Check: "name result detail",
-    schema.Status: "version mode state ready who reason sinceS crisisLevel crisisWho crisisReason crisisSinceS"
-    " tradingReady armed chainId headNumber headAgeS openAttempts generation configHash keeperPid startedAtS"
+    schema.Status: "version mode state ready who reason sinceS crisisLevel crisisWho crisisReason"
+    " crisisSinceS tradingReady armed chainId headNumber headAgeS openAttempts generation configHash keeperPid startedAtS"
     " uptimeS logFile http memoryMb executor history recent engine figures",
     schema.EngineFigures: "pid alive responsive roundTripMs pingAgeS figuresAgeS",
     schema.CheckReport: "verb result checks configHash elapsedMs",
     schema.Finding: "name result detail remedy elapsedMs",
     schema.PoolStatus: "headNumber problem pools",
-    schema.PoolRow: "name address token0 token1 feePips enabled healthy reason sqrtPriceX96 tick price liquidity"
-    " feeProtocol attemptsToday landedToday netWeiToday",
+    schema.PoolRow: "name address token0 token1 feePips enabled healthy reason sqrtPriceX96 tick price"
+    " liquidity feeProtocol attemptsToday landedToday netWeiToday",
     schema.LatencyBreakdown: "mode state figuresAgeS stages",
     schema.StageRow: "stage count p50Ms p95Ms p99Ms maxMs",
     DailySummary: "date totalAttempts successfulAttempts successRate totalProfitUsd averageProfitUsd"
-    " topPerformingPool timeZone netWei gasWei bidsWei feesWei profitToGasRatio outcomes abandoned skips pools",
+    " topPerformingPool timeZone netWei gasWei bidsWei feesWei profitToGasRatio outcomes abandoned skips"
+    " pools",
 }
 PATHS = {
     "GET /health", "GET /metrics", "GET /api/status", "GET /api/daily-summary", "GET /api/latency-breakdown",
@@ -54,4 +55,5 @@ def test_every_verb_that_asks_the_daemon_has_the_route_of_its_name() -> None:
 
 
 def test_a_check_that_failed_is_1_one_that_is_unknown_8_and_a_strict_warning_10() -> None:
-    assert ({"pass": 0, "warn": 0, "fail": 1, "unknown": 8}, 10) == (EXIT_CODES, STRICT_WARNINGS)
+    assert EXIT_CODES == {"pass": 0, "warn": 0, "fail": 1, "unknown": 8}
+    assert STRICT_WARNINGS == 10
