@@ -51,7 +51,8 @@ class Races:
             f" {self.close} with a bundle within {CLOSE_S * 1000:.0f} ms before the pause or during it,"
             f" {self.during} of them while it was asked for;"
             f" answered within {waits_ms[len(waits_ms) // 2]:.0f} ms at the median,"
-            f" {waits_ms[len(waits_ms) * 99 // 100]:.0f} ms at the 99th percentile, {waits_ms[-1]:.0f} ms at most"
+            f" {waits_ms[len(waits_ms) * 99 // 100]:.0f} ms at the 99th percentile,"
+            f" {waits_ms[-1]:.0f} ms at most"
         )
 
 
