@@ -54,6 +54,16 @@ def note(message: str) -> None:
     _write(sys.stderr, printable(message))
 
 
+def progress_line(message: str) -> None:
+    """Show one line about what is waited for, over the last such line; an empty one clears it.
+
+    Only on a terminal: a log wants no ticking.
+    """
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{printable(message)}")
+        sys.stderr.flush()
+
+
 def raw(text: str) -> None:
     """Print text as it is (help, generated files)."""
     _write(sys.stdout, text)

@@ -143,10 +143,11 @@ def peer_of(connection: socket.socket) -> Peer:
         # Python's largest buffer holds 256 groups; of a peer with more, only the first group counts.
         listed = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 1024)
         groups.update(struct.unpack(f"{len(listed) // 4}I", listed))
-    return Peer(pid, uid, frozenset(groups), _person(pid, uid))
+    return Peer(pid, uid, frozenset(groups), person_of(pid, uid))
 
 
-def _person(pid: int, uid: int) -> str:
+def person_of(pid: int, uid: int) -> str:
+    """Return the name of the person behind a process: its login user (kept through sudo), else its user."""
     try:
         login = int(Path(f"/proc/{pid}/loginuid").read_text(encoding="ascii"))
     except (OSError, ValueError):

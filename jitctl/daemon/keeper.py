@@ -10,20 +10,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jitctl.config.load import Config
-from jitctl.control.roles import BY_VERB
-from jitctl.control.schema import ActionReply, ActionRequest, Health, Status
+from jitctl.config.load import Config, Reload, load, needs_restart, reloaded
+from jitctl.control.roles import ADMIN, BY_VERB, allows
+from jitctl.control.schema import (
+    PASS,
+    WARN,
+    ActionReply,
+    ActionRequest,
+    CheckReport,
+    Health,
+    LatencyBreakdown,
+    PoolStatus,
+    StageRow,
+    Status,
+)
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.engine_child import EngineChild
+from jitctl.daemon.history import History
 from jitctl.daemon.link import LogLine
+from jitctl.daemon.pool_view import PoolView
 from jitctl.daemon.reading import Facts, health_of, status_of
 from jitctl.daemon.telemetry import Telemetry
-from jitctl.errors import DaemonNotRunning, JitError, LinkClosed, Refused, TimedOut
+from jitctl.daemon.validation import ValidationRecord, validate
+from jitctl.errors import (
+    DaemonNotRunning,
+    JitError,
+    LinkClosed,
+    PermissionDenied,
+    Refused,
+    TimedOut,
+    UsageError,
+)
 from jitctl.safety.latch import Latch
-from jitctl.safety.stopping import pause_now
+from jitctl.safety.stopping import halt_now, pause_now
 
 PAUSE_LIMIT_S = 1.0
 COMMAND_LIMIT_S = 5.0
+RELOAD_LIMIT_S = 15.0
 STOP_LIMIT_S = 10.0
 READY_LIMIT_S = 60.0
 
@@ -38,6 +61,8 @@ class Caller:
     door: str
 
 
+_KEEPERS_OWN = ("paths.", "http.", "socket.", "chain.chain_id")
+"""What the keeper has bound or opened for as long as it lives."""
 SIGNAL = Caller("signal", os.getuid(), "admin", "signal")
 
 
@@ -65,6 +90,9 @@ class Keeper:
         self._audit = audit
         self._http = http_address
         self._stop_limit_s = stop_limit_s
+        self.history = History()
+        self.validated = ValidationRecord(config.folders.data)
+        self._pools = PoolView()
         self._latch = Latch(config.folders.data)
         self._one_action = asyncio.Lock()
         self._started_wall_s = time.time()
@@ -73,6 +101,21 @@ class Keeper:
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- the engine -------------------------------------------------------------------------------
+
+    def record_start(self, caller: Caller, *, reason: str, force: bool) -> None:
+        """Put the daemon's own start into the audit trail, before its engine exists.
+
+        Raises `Refused` for a production start that is not validated, or while the trail cannot be written.
+        """
+        self._audit.require()
+        request = ActionRequest(reason=reason, mode=self.mode, force=force)
+        try:
+            if self.mode == "production":
+                self._require_validated(request, self.config)
+        except JitError as error:
+            self._record("start", request, caller, "STOPPED", error.code, error.message)
+            raise
+        self._record("start", request, caller, "STOPPED", "ok", "")
 
     async def start_engine(self) -> EngineChild:
         """Exec the engine in the keeper's mode; returns at once, `wait_settled` tells how it went."""
@@ -83,6 +126,15 @@ class Keeper:
         )
         self.telemetry.log("engine_spawned", pid=self.engine.pid, mode=self.mode)
         return self.engine
+
+    async def bring_up(self) -> str:
+        """Start the engine and return its state once its start-up is over; raises as `wait_settled`."""
+        await self.start_engine()
+        state = await self.wait_settled(READY_LIMIT_S)
+        if self.mode == "production":
+            # If it is killed, it may come back like this without being validated anew.
+            self.validated.mark_running(self.config.hash)
+        return state
 
     async def wait_settled(self, limit_s: float) -> str:
         """Wait until the engine's start-up is over and return its state.
@@ -113,6 +165,7 @@ class Keeper:
         engine = self.engine
         if engine is None:
             return
+        self.history.add(engine.pid, engine.figures)
         alive, answered = self._seen
         answers = engine.responsive is not False
         if alive and not engine.alive:
@@ -144,6 +197,18 @@ class Keeper:
         """Return liveness and, apart from it, trading readiness."""
         return health_of(self._facts(), self._audit.queued, self.telemetry.lost)
 
+    async def pool_status(self) -> PoolStatus:
+        """Return every configured pool; the engine is asked at most once a second."""
+        return await self._pools.read(self.config, self.engine)
+
+    def latency_breakdown(self) -> LatencyBreakdown:
+        """Return the engine's own timings, as it last told them."""
+        engine = self.engine
+        stages = engine.figures.get("stages", {}) if engine is not None else {}
+        age_s = engine.figures_age_s() if engine is not None else None
+        rows = [StageRow(name, **times) for name, times in stages.items()]
+        return LatencyBreakdown(self.mode, self.state(), age_s, rows)
+
     def uptime_s(self) -> float:
         return time.monotonic() - self._started_s
 
@@ -157,6 +222,8 @@ class Keeper:
             http=self._http,
             started_wall_s=self._started_wall_s,
             uptime_s=self.uptime_s(),
+            history=self.history.sparks(),
+            recent=list(self.telemetry.recent),
         )
 
     # -- acting -----------------------------------------------------------------------------------
@@ -179,13 +246,20 @@ class Keeper:
         )
 
     async def _do(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
-        if verb == "pause":
-            # Not behind the lock: a start or stop that hangs must not keep anyone from pausing.
-            return await self._pause(request, caller)
+        # Tightening is not behind the lock: a start or stop that hangs must not keep anyone from it.
+        match verb:
+            case "pause":
+                return await self._pause(request, caller)
+            case "emergency-stop":
+                return await self._emergency_stop(request, caller)
+            case "crisis-mode":
+                return await self._crisis_mode(request, caller)
         async with self._one_action:
             match verb:
                 case "resume" | "clear-halt":
                     return await self._loosen(verb, request, caller)
+                case "reload-pools" | "reload-strategy":
+                    return await self._reload(Reload(verb.removeprefix("reload-")), request, caller)
                 case "start":
                     return await self._start(request)
                 case _:
@@ -254,6 +328,83 @@ class Keeper:
         body = await engine.ask(verb, limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason)
         return _reply(body)
 
+    async def _emergency_stop(self, request: ActionRequest, caller: Caller) -> ActionReply:
+        """Halt: by the engine if it answers, else by ourselves, ending it if it holds the barrier."""
+        why = request.reason or "emergency stop"
+        engine = self.engine
+        if engine is not None and engine.alive:
+            with contextlib.suppress(TimedOut, LinkClosed):
+                body = await engine.ask(
+                    "emergency-stop", limit_s=PAUSE_LIMIT_S, who=caller.person, reason=why
+                )
+                return _reply(body)
+        stopped = await asyncio.to_thread(
+            halt_now, self.config.folders.data, caller.person, why, time.time(), patience_s=PAUSE_LIMIT_S
+        )
+        forced = stopped.killed is not None
+        if forced and engine is not None:
+            await engine.wait_ended(1.0)
+        self.telemetry.log("halt_without_engine", level="error", killed=forced)
+        how = "the engine did not answer and was ended" if forced else "the barrier was free"
+        return ActionReply(
+            changed=stopped.changed or forced,
+            forced=forced,
+            message=f"halted: {how}; nothing can be signed" if stopped.changed else "already halted",
+            hint="leave it, once looked into, with: jitctl clear-halt --reason ...",
+        )
+
+    async def _crisis_mode(self, request: ActionRequest, caller: Caller) -> ActionReply:
+        """Set the level; a lower one needs an administrator, and an audit trail that can be written."""
+        if not request.level:
+            raise UsageError("crisis-mode needs a level", hint="off, low, medium, high or critical")
+        if not request.reason:
+            raise UsageError("crisis-mode needs a reason", hint="it is kept in the audit trail")
+        barred: JitError | None = None
+        try:
+            self._audit.require()
+        except Refused as unwritable:
+            barred = unwritable
+        engine = self._running_engine("set the crisis level")
+        args = {"level": request.level, "may_loosen": barred is None and allows(caller.role, ADMIN)}
+        try:
+            body = await engine.ask(
+                "crisis-mode", limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason, **args
+            )
+        except PermissionDenied as denied:
+            raise (barred if barred is not None and allows(caller.role, ADMIN) else denied) from None
+        return _reply(body)
+
+    async def _reload(self, what: Reload, request: ActionRequest, caller: Caller) -> ActionReply:
+        """Take over pools.toml or strategy.toml; refused as a whole, with the old one going on."""
+        engine = self._running_engine(f"reload the {what}")
+        found = await asyncio.to_thread(load, self.config.folders.config)
+        wanted = reloaded(self.config, found, what)
+        left = needs_restart(self.config, found)
+        hint = f"a restart is needed for: {', '.join(left)}" if left else ""
+        if wanted.hash == self.config.hash:
+            return ActionReply(message=f"the {what} are as they were; nothing to reload", hint=hint)
+        args = {"what": what.value, "hash": wanted.hash}
+        body = await engine.ask(
+            "reload", limit_s=RELOAD_LIMIT_S, who=caller.person, reason=request.reason, **args
+        )
+        self.config = wanted
+        self._pools.forget()
+        return replace(_reply(body), message=f"{what} reloaded: {body.get('message')}", hint=hint)
+
+    async def validate_live(self, caller: Caller) -> CheckReport:
+        """Check the running test bot and, if nothing failed or stayed unknown, keep that it passed.
+
+        Raises `Refused` while the audit trail cannot be written: the record allows a production start.
+        """
+        self._audit.require()
+        async with self._one_action:
+            report = await validate(self.config, self.mode, self.engine, self.history)
+            if report.result in (PASS, WARN) and self.mode == "test":
+                self.validated.keep(report.config_hash, caller.person)
+        failed = ", ".join(each.name for each in report.checks if each.result not in (PASS, WARN))
+        self._record("validate-live", ActionRequest(), caller, self.state(), report.result, failed)
+        return report
+
     async def _start(self, request: ActionRequest) -> ActionReply:
         """Bring an engine back, or replace a test engine by a production one; the keeper stays."""
         mode = request.mode or self.mode
@@ -265,15 +416,32 @@ class Keeper:
                 "a production engine runs here",
                 hint="end it first: jitctl stop, then jitctl start --mode test",
             )
+        found = await asyncio.to_thread(load, self.config.folders.config)
+        bound = [key for key in needs_restart(self.config, found) if key.startswith(_KEEPERS_OWN)]
+        if bound:
+            raise Refused(
+                f"changed since this daemon started: {', '.join(bound)}",
+                hint="only a new daemon takes these over: jitctl stop, then jitctl start",
+            )
+        if mode == "production":
+            self._require_validated(request, found)
         if running:
             await self._end_engine("replaced by a production engine", "keeper")
-        self.mode = mode
-        await self.start_engine()
-        state = await self.wait_settled(READY_LIMIT_S)
+        self.mode, self.config = mode, found
+        self._pools.forget()
+        state = await self.bring_up()
         return ActionReply(changed=True, message=f"started in mode {mode}: {state}")
+
+    def _require_validated(self, request: ActionRequest, config: Config) -> None:
+        """Raise `Refused` unless `config` passed validate-live of late, or force says why not."""
+        if not request.force:
+            self.validated.require(config.hash)
+        elif not request.reason:
+            raise UsageError("--force needs a reason", hint="it is kept in the audit trail")
 
     async def _stop(self, request: ActionRequest, caller: Caller) -> ActionReply:
         by_force = await self._end_engine(request.reason or "stop", caller.person)
+        self.validated.mark_running("")
         self.stopping.set()
         if by_force:
             return ActionReply(

@@ -24,12 +24,13 @@ import uvicorn
 from jitctl import __version__
 from jitctl.config.load import Config, load
 from jitctl.control.redact import redact_text
-from jitctl.control.roles import TCP, UNIX
+from jitctl.control.roles import ADMIN, TCP, UNIX
 from jitctl.control.schema import ActionRequest, to_wire
-from jitctl.daemon.api import Door, application
+from jitctl.daemon.api import application
 from jitctl.daemon.audit import Audit
-from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, rights
-from jitctl.daemon.keeper import READY_LIMIT_S, SIGNAL, Keeper
+from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, person_of, rights
+from jitctl.daemon.gate import Door
+from jitctl.daemon.keeper import SIGNAL, Caller, Keeper
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.errors import JitError, Refused, TimedOut
 from jitctl.safety.durable import create_record
@@ -48,6 +49,8 @@ class Options:
     mode: str
     ready_fd: int | None
     mirror: bool
+    force: bool
+    reason: str
 
 
 def parse(argv: list[str]) -> Options:
@@ -57,8 +60,12 @@ def parse(argv: list[str]) -> Options:
     parser.add_argument("--mode", choices=("test", "production"), required=True)
     parser.add_argument("--ready-fd", type=int)
     parser.add_argument("--mirror", action="store_true", help="show the log on stderr too")
+    parser.add_argument("--force", action="store_true", help="production without a passing validate-live")
+    parser.add_argument("--reason", default="", help="for the audit trail")
     found = parser.parse_args(argv)
-    return Options(found.config_dir.absolute(), found.mode, found.ready_fd, found.mirror)
+    return Options(
+        found.config_dir.absolute(), found.mode, found.ready_fd, found.mirror, found.force, found.reason
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -141,6 +148,12 @@ async def _keep(config: Config, options: Options, starter: Starter) -> int:
             audit=Audit(folders.data / "audit.jsonl"),
             http_address=f"http://{config.main.http.host}:{port}",
         )
+        uid = os.getuid()
+        keeper.record_start(
+            Caller(person_of(os.getpid(), uid), uid, ADMIN, "process"),
+            reason=options.reason,
+            force=options.force,
+        )
         unix = bind_unix(folders.socket, who.operator_gid)
         doors.append(unix)
         latch = Latch(folders.data)
@@ -202,8 +215,7 @@ async def _run(keeper: Keeper, starter: Starter) -> int:
 
 
 async def _start(keeper: Keeper) -> None:
-    await keeper.start_engine()
-    state = await keeper.wait_settled(READY_LIMIT_S)
+    state = await keeper.bring_up()
     keeper.telemetry.log("daemon_ready", state=state, mode=keeper.mode)
 
 

@@ -86,6 +86,8 @@ class RunningKeeper:
         self.base = config.parent
         reader, writer = os.pipe()
         argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(config), "--mode", mode]
+        if mode == "production":
+            argv += ["--force", "--reason", "a test"]
         self.process = subprocess.Popen(
             [*argv, "--ready-fd", str(writer)],
             pass_fds=(writer,),

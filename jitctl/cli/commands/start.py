@@ -46,24 +46,30 @@ def start(
         ),
     ] = False,
     reason: ReasonOption = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Production without a passing validate-live; needs --reason.")
+    ] = False,
     yes: YesOption = False,
     output: OutputOption = Format.TEXT,
 ) -> None:
     """Start the bot, in test or production mode.
 
     Returns when the bot is ready, or says why it is not, with the log's last lines. Over a running test
-    bot, --mode production replaces its engine. Starting what runs already is done, exit code 0.
+    bot, --mode production replaces its engine; it wants a validate-live of the same configuration that
+    passed within a day. Starting what runs already is done, exit code 0.
 
     Example: jitctl start --mode test
     """
     found = options.folders(ctx)
     running = _running(ctx)
     if running is not None:
-        _over_running(ctx, running, mode, reason, yes, output)
+        _over_running(ctx, running, mode, {"reason": reason, "force": force}, yes, output)
         return
     if mode is Mode.PRODUCTION and not yes:
         confirm("start a bot that submits to the chain", word="production")
     argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(found.config), "--mode", mode]
+    argv += ["--reason", reason] if reason else []
+    argv += ["--force"] if force else []
     if foreground:
         os.execv(sys.executable, [*argv, "--mirror"])  # noqa: S606  # our own interpreter and module
     status = _detached(argv, found)
@@ -78,7 +84,7 @@ def _running(ctx: typer.Context) -> dict[str, Any] | None:
 
 
 def _over_running(
-    ctx: typer.Context, running: dict[str, Any], mode: Mode, reason: str, yes: bool, output: Format
+    ctx: typer.Context, running: dict[str, Any], mode: Mode, asking: dict[str, Any], yes: bool, output: Format
 ) -> None:
     """A daemon is there already: say so, or have it bring up the engine that is asked for."""
     alive = bool(running.get("engine", {}).get("alive"))
@@ -93,7 +99,7 @@ def _over_running(
     if mode is Mode.PRODUCTION and not yes:
         confirm("start a bot that submits to the chain", word="production")
     asked = options.client(ctx, timeout_s=READY_LIMIT_S)
-    asked.call("start", body={"reason": reason, "mode": str(mode)})
+    asked.call("start", body={**asking, "mode": str(mode)})
     render.result(asked.call("status"), output, _text)
 
 

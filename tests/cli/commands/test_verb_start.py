@@ -71,7 +71,7 @@ def test_production_asks_and_replaces_the_test_engine(installed, jitctl):
     assert jitctl("start", "--mode", "test").returncode == 0
     asked = jitctl("start", "--mode", "production")
     assert (asked.returncode, "--yes" in asked.stderr) == (2, True)
-    switched = jitctl("start", "--mode", "production", "--yes", "--reason", "go", "-o", "json")
+    switched = jitctl("start", "--mode", "production", "--yes", "--force", "--reason", "go", "-o", "json")
     assert json.loads(switched.stdout)["mode"] == "production"
     assert jitctl("start", "--mode", "test").returncode == 9
 
