@@ -241,7 +241,7 @@ class Keeper:
     async def act(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
         """Do one verb and record it; a verb that loosens is refused while it cannot be recorded."""
         route = BY_VERB[verb]
-        before, began = self.state(), time.monotonic()
+        before, state_before, began = self._standing(verb), self.state(), time.monotonic()
         try:
             if not route.tightens:
                 self._audit.require()
@@ -252,7 +252,7 @@ class Keeper:
         elapsed_ms = (time.monotonic() - began) * 1000
         self._record(verb, request, caller, before, "ok", reply.message)
         return replace(
-            reply, verb=verb, state_before=before, state=self.state(), elapsed_ms=round(elapsed_ms, 3)
+            reply, verb=verb, state_before=state_before, state=self.state(), elapsed_ms=round(elapsed_ms, 3)
         )
 
     async def _do(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
@@ -275,12 +275,18 @@ class Keeper:
                 case _:
                     return await self._start(request)
 
+    def _standing(self, verb: str) -> str:
+        """Return what a verb changes, as it is now: the state, the crisis level or the configuration."""
+        if verb == "crisis-mode":
+            return str(self.status().crisis_level)
+        return self.config.hash[:12] if verb.startswith("reload-") else self.state()
+
     def _record(
         self, verb: str, request: ActionRequest, caller: Caller, before: str, outcome: str, message: str
     ) -> None:
         fields: dict[str, Any] = {
             "who": caller.person, "uid": caller.uid, "role": caller.role, "door": caller.door, "verb": verb,
-            "why": request.reason, "before": before, "after": self.state(), "mode": self.mode,
+            "why": request.reason, "before": before, "after": self._standing(verb), "mode": self.mode,
             "outcome": outcome,
         }  # fmt: skip
         self._audit.record(**fields)
@@ -422,7 +428,8 @@ class Keeper:
             if report.result in (PASS, WARN) and self.mode == "test":
                 self.validated.keep(report.config_hash, caller.person)
         failed = ", ".join(each.name for each in report.checks if each.result not in (PASS, WARN))
-        self._record("validate-live", ActionRequest(), caller, self.state(), report.result, failed)
+        outcome = "ok" if report.result in (PASS, WARN) else report.result
+        self._record("validate-live", ActionRequest(), caller, self.state(), outcome, failed)
         return report
 
     async def _start(self, request: ActionRequest) -> ActionReply:

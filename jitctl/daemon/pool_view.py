@@ -19,6 +19,7 @@ from jitctl.reports.daily import PoolDay, daily_summary
 KEPT_S = 1.0
 """However many ask, the engine is asked once a second."""
 ENGINE_LIMIT_S = 1.0
+_DIGITS = 6
 
 
 class PoolView:
@@ -101,7 +102,7 @@ def _row(
 
 
 def _price(spec: PoolSpec, sqrt_price_x96: str | None) -> str | None:
-    """Return whole quote tokens for one WETH, six significant digits."""
+    """Return whole quote tokens for one WETH, six significant digits where it has a fraction."""
     if sqrt_price_x96 is None:
         return None
     token1_per_token0 = (Decimal(sqrt_price_x96) / Decimal(1 << 96)) ** 2
@@ -109,4 +110,5 @@ def _price(spec: PoolSpec, sqrt_price_x96: str | None) -> str | None:
         return None
     scale = Decimal(10) ** (spec.token0.decimals - spec.token1.decimals)
     per_weth = token1_per_token0 * scale if spec.weth_is_token0 else 1 / (token1_per_token0 * scale)
-    return f"{per_weth:.6g} {spec.quote_token.symbol}"
+    places = max(0, _DIGITS - 1 - per_weth.adjusted())
+    return f"{per_weth:.{places}f} {spec.quote_token.symbol}"

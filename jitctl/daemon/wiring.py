@@ -218,7 +218,7 @@ def _ports(
         closer=PublicCloser(nodes, reader, keys.wallet, chain_id=main.chain.chain_id, executor=executor),
         guards=ExecutorGuards(nodes, executor=executor),
         journal=Journal(config.folders.data, config.folders.data / LEDGER_NAME),
-        instruments=AdapterInstruments(nodes, counted),
+        instruments=AdapterInstruments(nodes, relays, counted),
     )
 
 

@@ -61,6 +61,9 @@ class Reporting:
             "poolsWatched": len(picture.specs),
             "poolsExact": len(parts.ports.pool_book.pools()),
             "nodes": [dict(row) for row in instruments.nodes()] if instruments else [],
+            "relays": {name: dict(counts) for name, counts in instruments.relays().items()}
+            if instruments
+            else {},
             "counts": {**parts.metrics.snapshot(), **(instruments.counts() if instruments else {})},
             "stages": {name: asdict(times) for name, times in parts.metrics.stages().items()},
         }

@@ -315,6 +315,7 @@ def test_port_that_is_taken_is_named_with_its_owner(tmp_path, keeper):
 
 
 def test_audit_that_cannot_be_written_refuses_resume_and_lets_pause_through(keeper):
+    (keeper.base / "data" / "audit.jsonl").unlink()
     (keeper.base / "data" / "audit.jsonl").mkdir()
     assert keeper.client().call("pause")["changed"] is True
     with pytest.raises(Refused, match="audit"):
