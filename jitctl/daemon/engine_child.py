@@ -112,7 +112,7 @@ class EngineChild:
     ) -> dict[str, Any]:
         """Send a command and return its reply's body.
 
-        Raises the error that the engine answered, `TimedOut` after `limit_s`, `LinkClosed` if it is gone.
+        Raises the error that the engine answered, `TimedOut` (it is called silent then) after `limit_s`, `LinkClosed` if it is gone.
         """
         if not self.alive:
             raise LinkClosed("the engine is not running")
@@ -124,6 +124,8 @@ class EngineChild:
             self._link.send(Command(number, verb, who, reason, args))
             reply = await asyncio.wait_for(answer, limit_s)
         except TimeoutError:
+            # Silent until a ping says otherwise: the next who stops it need not wait to find out.
+            self._answered(False)
             raise TimedOut(f"the engine did not answer {verb} within {limit_s:g} s") from None
         finally:
             self._waiting.pop(number, None)
