@@ -47,7 +47,9 @@ def wait_until_none(asked: Client, reply: dict[str, Any], timeout_s: float) -> d
         if waited_s >= timeout_s:
             raise TimedOut(
                 f"paused, but not clear after {timeout_s:g} s: {left}",
-                hint="nothing new is submitted; go on waiting with: jitctl pause --wait",
+                hint="a paused bot closes nothing: jitctl resume lets it, or close with the guardian's key"
+                if figures.get("openPositions")
+                else "nothing new is submitted; go on waiting with: jitctl pause --wait",
             )
         if not told:
             render.note(f"waiting: {left}")

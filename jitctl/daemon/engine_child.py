@@ -112,7 +112,8 @@ class EngineChild:
     ) -> dict[str, Any]:
         """Send a command and return its reply's body.
 
-        Raises the error that the engine answered, `TimedOut` (it is called silent then) after `limit_s`, `LinkClosed` if it is gone.
+        Raises the error that the engine answered, `LinkClosed` if it is gone, and `TimedOut` after `limit_s`:
+        it is called silent then.
         """
         if not self.alive:
             raise LinkClosed("the engine is not running")

@@ -115,6 +115,7 @@ class Keeper:
         Raises `Refused` for a production start that is not validated, or while the trail cannot be written.
         """
         self._audit.require()
+        self._record_files()
         request = ActionRequest(reason=reason, mode=self.mode, force=force)
         try:
             if self.mode == "production":
@@ -123,6 +124,19 @@ class Keeper:
             self._record("start", request, caller, "STOPPED", error.code, error.message)
             raise
         self._record("start", request, caller, "STOPPED", "ok", "")
+
+    def _record_files(self) -> None:
+        """Put into the trail who paused or halted by the data folder while no keeper could write it."""
+        for verb, after, found in (
+            ("pause", "PAUSED", self._latch.pause_record()),
+            ("emergency-stop", "HALTED", self._latch.halt_record()),
+        ):
+            if found is None or found.time_s <= self._audit.last_time_s or found.who in ("", "engine"):
+                continue
+            self._audit.record(
+                who=found.who, uid=None, role="", door="files", verb=verb, why=found.why, before="",
+                after=after, mode=self.mode, outcome="ok", at=found.time_s,
+            )  # fmt: skip
 
     async def start_engine(self) -> EngineChild:
         """Exec the engine in the keeper's mode; returns at once, `wait_settled` tells how it went."""
