@@ -66,7 +66,10 @@ def request_keys(verb: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ActionReply:
-    """What a command did: `changed` is False where it was so already, `forced` says the engine was ended."""
+    """What a command did: `changed` is False where it was so already, `forced` says the engine was ended.
+
+    `outstanding_bundles` and `last_target_block` are what the engine said was still out; None: it did not.
+    """
 
     verb: str = ""
     changed: bool = False
@@ -76,6 +79,8 @@ class ActionReply:
     hint: str = ""
     forced: bool = False
     elapsed_ms: float = 0.0
+    outstanding_bundles: int | None = None
+    last_target_block: int | None = None
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ class Audit:
         self._wall_s = wall_s
         self._queued: list[dict[str, Any]] = []
         self._torn = False
+        self.last_time_s = 0.0
+        """When the newest record was made that this trail began with; 0 if there was none."""
         self._seq, self._last = self._tail()
 
     @property
@@ -110,6 +112,7 @@ class Audit:
         for line in reversed(body.splitlines()):
             try:
                 record = json.loads(line)
+                self.last_time_s = float(record.get("time", 0))
                 return int(record["seq"]), str(record["hash"])
             except (ValueError, KeyError, TypeError):
                 continue

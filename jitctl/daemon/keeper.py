@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from jitctl.daemon.engine_child import EngineChild
 from jitctl.daemon.history import History
 from jitctl.daemon.link import LogLine
 from jitctl.daemon.pool_view import PoolView
-from jitctl.daemon.reading import Facts, health_of, status_of
+from jitctl.daemon.reading import Facts, health_of, shown_state, status_of
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.daemon.validation import ValidationRecord, validate
 from jitctl.errors import (
@@ -41,13 +41,21 @@ from jitctl.errors import (
     TimedOut,
     UsageError,
 )
+from jitctl.safety.barrier import END_S, SubmitBarrier
 from jitctl.safety.latch import Latch
-from jitctl.safety.stopping import halt_now, pause_now
+from jitctl.safety.stopping import Stopped, halt_now, pause_now
 
-PAUSE_LIMIT_S = 1.0
+PAUSE_LIMIT_S = 0.9
+"""How long the engine may take for a pause: it lets a submission finish, which takes 0.7 s at most."""
+BARRIER_PATIENCE_S = 0.2
+"""How long a silent engine may keep the barrier after that. With `END_S` thrice the sum is 2.0 s, and 1.2 s
+where SIGKILL works; an engine that is known to be silent is not asked, which leaves 0.3 s."""
 COMMAND_LIMIT_S = 5.0
 RELOAD_LIMIT_S = 15.0
-STOP_LIMIT_S = 10.0
+STOP_LIMIT_S = 1.0
+"""How long the engine may take to answer that it stops; then it is ended."""
+END_LIMIT_S = 5.0
+"""How long an engine that has answered may take to end in good order; nothing is submitted meanwhile."""
 READY_LIMIT_S = 60.0
 
 
@@ -78,7 +86,6 @@ class Keeper:
         telemetry: Telemetry,
         audit: Audit,
         http_address: str,
-        stop_limit_s: float = STOP_LIMIT_S,
     ) -> None:
         self.config = config
         self.mode = mode
@@ -89,12 +96,12 @@ class Keeper:
         self._engine_argv = tuple(engine_argv)
         self._audit = audit
         self._http = http_address
-        self._stop_limit_s = stop_limit_s
         self.history = History()
         self.validated = ValidationRecord(config.folders.data)
         self._pools = PoolView()
         self._latch = Latch(config.folders.data)
         self._one_action = asyncio.Lock()
+        self._one_ending = asyncio.Lock()
         self._started_wall_s = time.time()
         self._started_s = time.monotonic()
         self._seen = (False, True)
@@ -108,6 +115,7 @@ class Keeper:
         Raises `Refused` for a production start that is not validated, or while the trail cannot be written.
         """
         self._audit.require()
+        self._record_files()
         request = ActionRequest(reason=reason, mode=self.mode, force=force)
         try:
             if self.mode == "production":
@@ -117,8 +125,23 @@ class Keeper:
             raise
         self._record("start", request, caller, "STOPPED", "ok", "")
 
+    def _record_files(self) -> None:
+        """Put into the trail who paused or halted by the data folder while no keeper could write it."""
+        for verb, after, found in (
+            ("pause", "PAUSED", self._latch.pause_record()),
+            ("emergency-stop", "HALTED", self._latch.halt_record()),
+        ):
+            if found is None or found.time_s <= self._audit.last_time_s or found.who in ("", "engine"):
+                continue
+            self._audit.record(
+                who=found.who, uid=None, role="", door="files", verb=verb, why=found.why, before="",
+                after=after, mode=self.mode, outcome="ok", at=found.time_s,
+            )  # fmt: skip
+
     async def start_engine(self) -> EngineChild:
         """Exec the engine in the keeper's mode; returns at once, `wait_settled` tells how it went."""
+        if self.stopping.is_set():
+            raise Refused("the daemon is stopping")
         self._seen = (True, True)
         argv = [*self._engine_argv, "--config-dir", str(self.config.folders.config), "--mode", self.mode]
         self.engine = await EngineChild.spawn(
@@ -187,7 +210,7 @@ class Keeper:
 
     def state(self) -> str:
         """Return the state to show: the engine's own, or STOPPED when there is no engine."""
-        return self.engine.state if self.engine is not None else "STOPPED"
+        return shown_state(self.engine, self._latch.paused())
 
     def status(self) -> Status:
         """Return what is known now, without asking anybody."""
@@ -218,6 +241,7 @@ class Keeper:
             mode=self.mode,
             engine=self.engine,
             armed=self._latch.armed(),
+            paused=self._latch.paused(),
             ending=self.stopping.is_set(),
             http=self._http,
             started_wall_s=self._started_wall_s,
@@ -254,16 +278,16 @@ class Keeper:
                 return await self._emergency_stop(request, caller)
             case "crisis-mode":
                 return await self._crisis_mode(request, caller)
+            case "stop":
+                return await self._stop(request, caller)
         async with self._one_action:
             match verb:
                 case "resume" | "clear-halt":
                     return await self._loosen(verb, request, caller)
                 case "reload-pools" | "reload-strategy":
                     return await self._reload(Reload(verb.removeprefix("reload-")), request, caller)
-                case "start":
-                    return await self._start(request)
                 case _:
-                    return await self._stop(request, caller)
+                    return await self._start(request)
 
     def _standing(self, verb: str) -> str:
         """Return what a verb changes, as it is now: the state, the crisis level or the configuration."""
@@ -296,23 +320,22 @@ class Keeper:
         if (self.engine is None or not self.engine.alive) and self._latch.paused():
             return ActionReply(message="already paused; the engine is not running")
         engine = self._running_engine("pause")
-        try:
-            body = await engine.ask("pause", limit_s=PAUSE_LIMIT_S, who=caller.person, reason=request.reason)
-        except (TimedOut, LinkClosed):
-            return await self._pause_by_force(engine, request, caller)
-        return _reply(body)
+        if engine.responsive is not False:
+            with contextlib.suppress(TimedOut, LinkClosed):
+                return _reply(
+                    await engine.ask("pause", limit_s=PAUSE_LIMIT_S, who=caller.person, reason=request.reason)
+                )
+        return await self._pause_by_force(engine, request, caller)
 
     async def _pause_by_force(
         self, engine: EngineChild, request: ActionRequest, caller: Caller
     ) -> ActionReply:
         """The engine is silent: raise the flag ourselves and take the barrier, ending it if need be."""
         why = request.reason or "pause; the engine did not answer"
-        stopped = await asyncio.to_thread(
-            pause_now, self.config.folders.data, caller.person, why, time.time(), patience_s=PAUSE_LIMIT_S
-        )
+        stopped = await self._without_engine(pause_now, caller, why)
         forced = stopped.killed is not None
         if forced:
-            await engine.wait_ended(1.0)
+            await engine.wait_ended(END_S)
         self.telemetry.log(
             "pause_without_engine", level="error", killed=forced, waitedS=round(stopped.waited_s, 3)
         )
@@ -329,6 +352,19 @@ class Keeper:
             hint="see the log for what holds the engine; jitctl stop ends it",
         )
 
+    async def _without_engine(self, stop: Callable[..., Stopped], caller: Caller, why: str) -> Stopped:
+        """Stop the signer by the files and the barrier; raises `TimedOut`, also where the disk hangs."""
+        folder = self.config.folders.data
+        stopping = asyncio.to_thread(
+            stop, folder, caller.person, why, time.time(), patience_s=BARRIER_PATIENCE_S
+        )
+        try:
+            return await asyncio.wait_for(stopping, BARRIER_PATIENCE_S + 3 * END_S)
+        except TimeoutError:
+            raise TimedOut(
+                f"requested, not confirmed: {folder} does not answer", hint="see to the disk that it is on"
+            ) from None
+
     async def _loosen(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
         engine = self._running_engine(verb)
         body = await engine.ask(verb, limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason)
@@ -344,9 +380,7 @@ class Keeper:
                     "emergency-stop", limit_s=PAUSE_LIMIT_S, who=caller.person, reason=why
                 )
                 return _reply(body)
-        stopped = await asyncio.to_thread(
-            halt_now, self.config.folders.data, caller.person, why, time.time(), patience_s=PAUSE_LIMIT_S
-        )
+        stopped = await self._without_engine(halt_now, caller, why)
         forced = stopped.killed is not None
         if forced and engine is not None:
             await engine.wait_ended(1.0)
@@ -452,22 +486,43 @@ class Keeper:
         self.stopping.set()
         if by_force:
             return ActionReply(
-                changed=True, forced=True, message="stopped: the engine did not end in time and was killed"
+                changed=True, forced=True, message="stopped: the engine did not answer and was ended by force"
             )
         return ActionReply(changed=True, message="stopped")
 
     async def _end_engine(self, why: str, who: str) -> bool:
-        """Stop the engine in good order, else by force; True if it took force."""
-        engine = self.engine
-        if engine is None or not engine.alive:
-            return False
+        """Stop the engine in good order, else by force; True if it took force, `TimedOut` if it stays.
+
+        An engine that hangs is gone after `STOP_LIMIT_S` and `BARRIER_PATIENCE_S`; one that is known to be
+        silent is not asked.
+        """
+        async with self._one_ending:
+            engine = self.engine
+            if engine is None or not engine.alive:
+                return False
+            return await self._end(engine, why, who)
+
+    async def _end(self, engine: EngineChild, why: str, who: str) -> bool:
         engine.ending = True
-        with contextlib.suppress(TimedOut, LinkClosed):
-            await engine.ask("stop", limit_s=self._stop_limit_s, who=who, reason=why)
-            await engine.wait_ended(COMMAND_LIMIT_S)
+        if engine.responsive is not False:
+            # Whatever it answers, it is to end: one that refuses is ended as one that hangs.
+            with contextlib.suppress(JitError):
+                await engine.ask("stop", limit_s=STOP_LIMIT_S, who=who, reason=why)
+                await engine.wait_ended(END_LIMIT_S)
         if await engine.wait_ended(0.0):
             return False
-        await engine.kill()
+        barrier = SubmitBarrier(self.config.folders.data)
+        with contextlib.suppress(JitError):
+            # It ends a signer that keeps the barrier; with the barrier held none begins a submission.
+            taken = await asyncio.to_thread(barrier.take, patience_s=BARRIER_PATIENCE_S)
+            with taken.held:
+                await engine.kill()
+        if not await engine.kill():
+            raise TimedOut(
+                f"the stop is requested, not confirmed: the engine (pid {engine.pid}) cannot be ended",
+                hint=f"the kernel keeps it; `ps -o stat,wchan {engine.pid}` says what it waits for",
+            )
+        self.telemetry.log("engine_ended_by_force", level="error", pid=engine.pid)
         return True
 
     async def stop_now(self) -> None:
@@ -483,4 +538,10 @@ def _reply(body: dict[str, object]) -> ActionReply:
         changed=bool(body.get("changed", True)),
         message=str(body.get("message", "done")),
         hint=str(body.get("hint", "")),
+        outstanding_bundles=_count(body.get("outstandingBundles")),
+        last_target_block=_count(body.get("lastTargetBlock")),
     )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None

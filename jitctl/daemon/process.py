@@ -255,7 +255,7 @@ def _server(app: Door) -> _Server:
         date_header=False,
         proxy_headers=False,
         timeout_keep_alive=5,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=16 << 10,
     )
     return _Server(settings)

@@ -20,12 +20,16 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True)
 class Facts:
-    """The keeper's knowledge at one moment; `ending` says that the daemon is on its way out."""
+    """The keeper's knowledge at one moment; `ending` says that the daemon is on its way out.
+
+    `armed` and `paused` are the data folder's, which may be ahead of a silent engine.
+    """
 
     config: Config
     mode: str
     engine: EngineChild | None
     armed: bool
+    paused: bool
     ending: bool
     http: str
     started_wall_s: float
@@ -46,7 +50,7 @@ def status_of(facts: Facts) -> Status:
     return Status(
         version=__version__,
         mode=facts.mode,
-        state=engine.state if engine is not None else "STOPPED",
+        state=shown_state(engine, facts.paused),
         ready=engine is not None and alive and engine.was_settled,
         who=str(figures.get("who", "")),
         reason=reason,
@@ -55,7 +59,7 @@ def status_of(facts: Facts) -> Status:
         crisis_who=str(figures.get("crisisWho", "")),
         crisis_reason=str(figures.get("crisisReason", "")),
         crisis_since_s=figures.get("crisisSinceS"),
-        trading_ready=bool(figures.get("tradingReady")) and fresh and is_live(engine),
+        trading_ready=bool(figures.get("tradingReady")) and not facts.paused and fresh and is_live(engine),
         armed=facts.armed,
         chain_id=config.main.chain.chain_id,
         head_number=figures.get("headNumber"),
@@ -119,6 +123,13 @@ def health_of(facts: Facts, audit_queued: int, lines_lost: int) -> Health:
         uptime_s=facts.uptime_s,
         checks=list(checks),
     )
+
+
+def shown_state(engine: EngineChild | None, paused: bool) -> str:
+    """Return the engine's own state; RUNNING with the pause flag up is PAUSED: nothing is signed under it."""
+    if engine is None:
+        return "STOPPED"
+    return "PAUSED" if paused and engine.state == "RUNNING" else engine.state
 
 
 def is_live(engine: EngineChild | None) -> bool:

@@ -14,7 +14,8 @@ from jitctl.reports.daily import DailySummary
 
 KEYS = {
     schema.ActionRequest: "reason mode level force",
-    schema.ActionReply: "verb changed stateBefore state message hint forced elapsedMs",
+    schema.ActionReply: "verb changed stateBefore state message hint forced elapsedMs"
+    " outstandingBundles lastTargetBlock",
     schema.Health: "status live tradingReady version mode state uptimeS checks",
     schema.Check: "name result detail",
     schema.Status: "version mode state ready who reason sinceS crisisLevel crisisWho crisisReason"

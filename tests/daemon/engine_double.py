@@ -1,9 +1,11 @@
 """A program that speaks the link as the engine does and trades nothing: stands in for process 2.
 
-`JITCTL_DOUBLE` is a list of words: `die-starting`, `fail-starting`, `never-ready`, `halted`, `production`,
-`hang-on-pause` (the event loop stops answering at the first pause), `hold-barrier` (and meanwhile keeps the
-submit barrier), `hang-on-stop`, `die-on-resume`, `leak` (writes a secret to its log and stderr),
-`collide` (its log line has fields named as what every line begins with), `refuse-reload`, `sick-pool`.
+`JITCTL_DOUBLE` is a list of words: `die-starting`, `fail-starting`, `never-ready` (or a file of that name beside
+the data folder), `halted`, `production`, `hang-on-pause` (the event loop stops answering at the first pause),
+`hold-barrier` (and meanwhile keeps the submit barrier), `hang-on-stop`, `die-on-resume`, `leak` (writes a
+secret to its log and stderr), `collide` (its log line has fields named as what every line begins with),
+`refuse-reload`, `sick-pool`, `one-out` (a bundle for block 8 is out, and stays so), `position-open` (a
+position is open, and stays so).
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ class Double:
     def __init__(self, link: Link, words: set[str], data: Path) -> None:
         self.link = link
         self.words = words
+        self.base = data.parent
         self.latch = Latch(data)
         self.barrier = SubmitBarrier(data)
         self.barrier.register_signer(ProcessIdentity.current())
@@ -61,6 +64,9 @@ class Double:
             "headNumber": 7,
             "headAgeS": 0.5,
             "openAttempts": 0,
+            "outstandingBundles": int("one-out" in self.words),
+            "lastTargetBlock": 8 if "one-out" in self.words else None,
+            "openPositions": ["0xp001"] if "position-open" in self.words else [],
         }
         self.link.offer(
             Figures(
@@ -160,7 +166,7 @@ class Double:
         if "die-starting" in self.words:
             sys.stderr.write("Segmentation fault (not really)\n")
             return 11
-        if "never-ready" not in self.words:
+        if "never-ready" not in self.words and not (self.base / "never-ready").exists():
             paused = self.latch.paused()
             self.become("HALTED" if "halted" in self.words else "PAUSED" if paused else "RUNNING")
         while True:
