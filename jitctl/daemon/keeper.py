@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from jitctl.control.schema import (
 )
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.engine_child import EngineChild
+from jitctl.daemon.hang import HangWatch
 from jitctl.daemon.history import History
 from jitctl.daemon.link import LogLine
 from jitctl.daemon.pool_view import PoolView
@@ -42,6 +43,7 @@ from jitctl.errors import (
     UsageError,
 )
 from jitctl.safety.barrier import END_S, SubmitBarrier
+from jitctl.safety.keeper_lock import keeper_of, taken
 from jitctl.safety.latch import Latch
 from jitctl.safety.stopping import Stopped, halt_now, pause_now
 
@@ -91,6 +93,7 @@ class Keeper:
         self.mode = mode
         self.engine: EngineChild | None = None
         self.stopping = asyncio.Event()
+        self.leaving = False
         self.changed = asyncio.Condition()
         self.telemetry = telemetry
         self._engine_argv = tuple(engine_argv)
@@ -155,7 +158,7 @@ class Keeper:
         await self.start_engine()
         state = await self.wait_settled(READY_LIMIT_S)
         if self.mode == "production":
-            # If it is killed, it may come back like this without being validated anew.
+            # It may come back like this without being validated anew.
             self.validated.mark_running(self.config.hash)
         return state
 
@@ -198,6 +201,9 @@ class Keeper:
             event = "engine_answers" if answers else "engine_silent"
             self.telemetry.log(event, level="info" if answers else "error", state=engine.state)
         self._seen = (engine.alive, answers)
+        self._wake()
+
+    def _wake(self) -> None:
         task = asyncio.create_task(self._notify())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -449,7 +455,10 @@ class Keeper:
     async def _start(self, request: ActionRequest) -> ActionReply:
         """Bring an engine back, or replace a test engine by a production one; the keeper stays."""
         mode = request.mode or self.mode
-        running = self.engine is not None and self.engine.alive
+        if self.engine is None or (self.engine.alive and not self.engine.was_settled):
+            # The daemon's own first start, or another operator's: two would mean two engines.
+            raise taken(self.config.folders.run, keeper_of(self.config.folders.run) or f"pid {os.getpid()}")
+        running = self.engine.alive
         if running and mode == self.mode:
             return ActionReply(message=f"already running in mode {mode}")
         if running and self.mode == "production":
@@ -481,8 +490,10 @@ class Keeper:
             raise UsageError("--force needs a reason", hint="it is kept in the audit trail")
 
     async def _stop(self, request: ActionRequest, caller: Caller) -> ActionReply:
+        self.leaving = True
+        self._wake()
         by_force = await self._end_engine(request.reason or "stop", caller.person)
-        self.validated.mark_running("")
+        self.validated.mark_ended()
         self.stopping.set()
         if by_force:
             return ActionReply(
@@ -525,8 +536,45 @@ class Keeper:
         self.telemetry.log("engine_ended_by_force", level="error", pid=engine.pid)
         return True
 
+    # -- an engine that hangs ---------------------------------------------------------------------
+
+    async def watch_engine(
+        self, watch: HangWatch, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """End every engine that `watch` calls hung, until cancelled; the next start comes up paused."""
+        while True:
+            await sleep(watch.tick_s)
+            engine = self.engine
+            if engine is not None and watch.hangs(engine.judged, engine.silent_s()):
+                async with self._one_action:
+                    # Whoever held the lock may have ended it, or it may have answered meanwhile.
+                    if engine.judged and watch.too_long(engine.silent_s()):
+                        await self._end_hung(engine)
+
+    async def _end_hung(self, engine: EngineChild) -> None:
+        before, why = self.state(), f"engine hung for {engine.silent_s():.0f} s; ended"
+        self.telemetry.log("engine_hung", level="error", pid=engine.pid, state=before, text=why)
+        engine.failure = TimedOut(why, hint=f"it comes back paused with: jitctl start --mode {self.mode}")
+        outcome = "ok"
+        try:
+            await asyncio.to_thread(
+                pause_now, self.config.folders.data, "keeper", why, time.time(), patience_s=PAUSE_LIMIT_S
+            )
+        except (JitError, OSError) as error:
+            # It is ended all the same: dead it signs nothing either, and its ledger shows the crash.
+            outcome = getattr(error, "code", JitError.code)
+            self.telemetry.log("pause_failed", level="error", text=str(error))
+        await engine.kill()
+        self._audit.record(
+            who="keeper", uid=os.getuid(), role="", door="keeper", verb="end-hung-engine", why=why,
+            before=before, after=self.state(), mode=self.mode, outcome=outcome,
+        )  # fmt: skip
+        self.telemetry.log("engine_ended", level="error", pid=engine.pid, text=why)
+        self._wake()
+
     async def stop_now(self) -> None:
         """End everything at once: a second signal, or a failed start."""
+        self.leaving = True
         self.stopping.set()
         if self.engine is not None and self.engine.alive:
             self.engine.ending = True

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jitctl.control.client import Client
 
@@ -79,9 +80,16 @@ def environment(behaviour: str = "") -> dict[str, str]:
 
 
 class RunningKeeper:
-    """A keeper process that has said that it is ready, or why not (`answer`)."""
+    """A keeper process; unless `wait` is False it has said that it is ready, or why not (`answer`)."""
 
-    def __init__(self, config: Path, mode: str, behaviour: str) -> None:
+    def __init__(
+        self,
+        config: Path,
+        mode: str,
+        behaviour: str,
+        env: dict[str, str] | None = None,
+        wait: bool = True,
+    ) -> None:
         self.config = config
         self.base = config.parent
         reader, writer = os.pipe()
@@ -91,16 +99,20 @@ class RunningKeeper:
         self.process = subprocess.Popen(
             [*argv, "--ready-fd", str(writer)],
             pass_fds=(writer,),
-            env=environment(behaviour),
+            env={**environment(behaviour), **(env or {})},
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
         os.close(writer)
+        self.answer: dict[str, Any] = {}
+        if not wait:
+            os.close(reader)
+            return
         with os.fdopen(reader, "rb") as pipe:
             ready, _, _ = select.select([pipe], [], [], 60)
             assert ready, "the keeper did not say in a minute whether it is ready"
             line = pipe.readline()
-        self.answer = json.loads(line) if line else {}
+        self.answer = json.loads(line) if line else self.answer
 
     @property
     def socket(self) -> Path:
@@ -125,7 +137,10 @@ class RunningKeeper:
     def end(self) -> None:
         """End keeper and engine, whatever state they are in."""
         with contextlib.suppress(Exception):
-            os.kill(self.engine_pid(), signal.SIGKILL)
+            status = self.client().call("status")
+            # Another keeper of the same folder may be the one that answers.
+            if status["keeperPid"] == self.process.pid:
+                os.kill(status["engine"]["pid"], signal.SIGKILL)
         self.process.kill()
         self.process.wait(10)
         if self.process.stderr is not None:
@@ -133,9 +148,16 @@ class RunningKeeper:
 
 
 @contextlib.contextmanager
-def running_keeper(folder: Path, *, mode: str = "test", behaviour: str = "") -> Iterator[RunningKeeper]:
+def running_keeper(
+    folder: Path,
+    *,
+    mode: str = "test",
+    behaviour: str = "",
+    env: dict[str, str] | None = None,
+    wait: bool = True,
+) -> Iterator[RunningKeeper]:
     config = folder / "config"
-    keeper = RunningKeeper(config if config.exists() else write_config(folder), mode, behaviour)
+    keeper = RunningKeeper(config if config.exists() else write_config(folder), mode, behaviour, env, wait)
     try:
         yield keeper
     finally:

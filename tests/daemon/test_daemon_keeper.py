@@ -251,6 +251,7 @@ def test_second_signal_ends_at_once(tmp_path):
 def test_second_keeper_in_one_folder_is_refused_and_harms_nothing(keeper):
     with running_keeper(keeper.base) as second:
         assert second.answer["error"]["code"] == "refused"
+        assert f"pid {keeper.process.pid} (user " in second.answer["error"]["message"]
         assert second.process.wait(10) == 9
     assert keeper.client().call("status")["state"] == "RUNNING"
 
