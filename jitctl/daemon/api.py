@@ -13,17 +13,20 @@ from jitctl.config.domain_types import pool_specs
 from jitctl.control.roles import BY_VERB
 from jitctl.control.schema import ActionRequest, to_wire
 from jitctl.daemon.doors import Rights
-from jitctl.daemon.gate import Door, error_response
+from jitctl.daemon.gate import Door, TooLarge, error_response
 from jitctl.daemon.keeper import Caller, Keeper
 from jitctl.daemon.metrics import render_metrics
+from jitctl.daemon.token import TokenFile
 from jitctl.errors import JitError, UsageError
 from jitctl.reports.daily import daily_summary
 
 MAX_BODY_BYTES = 64 << 10
 
 
-def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Door:
-    """Return the ASGI application of one door; `port` is the TCP door's own."""
+def application(
+    keeper: Keeper, door: str, rights: Rights, port: int = 0, token: TokenFile | None = None
+) -> Door:
+    """Return the ASGI application of one door; `port` and `token` are the TCP door's own."""
     api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @api.exception_handler(JitError)
@@ -63,22 +66,25 @@ def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Doo
 
     for verb in ("pause", "resume", "clear-halt", "start", "stop"):
         admin(verb)
-    return Door(api, keeper, door, rights, port)
+    return Door(api, keeper, door, rights, port, token)
 
 
 async def _action_request(request: Request) -> ActionRequest:
     """Return the body of a POST; raises `UsageError` for anything but known text fields."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
+        raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
     raw = b""
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > MAX_BODY_BYTES:
-            raise UsageError(f"the body is larger than {MAX_BODY_BYTES} bytes")
+            raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
     if not raw.strip():
         return ActionRequest()
     try:
-        body = json.loads(raw)
+        body = json.loads(raw, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
-        raise UsageError("the body is not JSON") from None
+        raise UsageError("the body is not JSON, or says something twice") from None
     if not isinstance(body, dict):
         raise UsageError("the body must be a JSON object")
     known = ActionRequest.__dataclass_fields__
@@ -88,6 +94,16 @@ async def _action_request(request: Request) -> ActionRequest:
             raise UsageError(f"unknown key {key[:80]!r}", hint=f"did you mean {near[0]!r}?" if near else "")
         if not isinstance(value, str) or len(value) > 1_000:
             raise UsageError(f"{key} must be a text of at most 1000 characters")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise UsageError(f"{key} holds half a character")
     if body.get("mode", "") not in ("", "test", "production"):
         raise UsageError("mode is test or production")
     return ActionRequest(**body)
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object; raises ValueError where a key is there twice and one would be ignored."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found

@@ -6,19 +6,22 @@ import asyncio
 import contextlib
 import errno
 import grp
+import json
 import os
 import pwd
 import socket
 import stat
 import struct
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from jitctl.control.roles import ADMIN, OPERATOR, VIEWER
 from jitctl.control.unix_address import short_address
-from jitctl.errors import ConfigError, JitError, Refused
+from jitctl.errors import ConfigError, JitError, PermissionDenied, Refused, UsageError
 
 SO_PEERGROUPS = 59
 """Linux: the supplementary groups of the peer at connect time; absent from Python's socket module."""
@@ -184,6 +187,24 @@ class PeerProtocol(H11Protocol):
         if self._opening is not None:
             self._opening.cancel()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP: 403 for a missing or second Host, 431 for a flood of headers, else 400."""
+        fault = sys.exc_info()[1]
+        status = fault.error_status_hint if isinstance(fault, h11.RemoteProtocolError) else 400
+        error: JitError = UsageError("the request is not valid HTTP")
+        if "Host:" in str(fault):
+            status, error = 403, PermissionDenied("this Host is not served here")
+        body = json.dumps(error.as_dict()).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
+        answer = h11.Response(status_code=status, headers=[*headers, ("connection", "close")])
+        try:
+            for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        except h11.LocalProtocolError:
+            # In the middle of another answer: there is nothing more to say on this connection.
+            self.transport.abort()
+        self.transport.close()
 
     def _expire(self) -> None:
         if getattr(self, "cycle", None) is None:

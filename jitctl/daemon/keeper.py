@@ -17,6 +17,7 @@ from jitctl.daemon.audit import Audit
 from jitctl.daemon.engine_child import EngineChild
 from jitctl.daemon.link import LogLine
 from jitctl.daemon.reading import Facts, health_of, status_of
+from jitctl.daemon.refusals import Refusals
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.errors import DaemonNotRunning, JitError, LinkClosed, Refused, TimedOut
 from jitctl.safety.latch import Latch
@@ -30,10 +31,10 @@ READY_LIMIT_S = 60.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, for the audit trail."""
+    """Who asks, for the audit trail; the holder of a token has no uid."""
 
     person: str
-    uid: int
+    uid: int | None
     role: str
     door: str
 
@@ -63,6 +64,7 @@ class Keeper:
         self.telemetry = telemetry
         self._engine_argv = tuple(engine_argv)
         self._audit = audit
+        self.refusals = Refusals(audit, telemetry)
         self._http = http_address
         self._stop_limit_s = stop_limit_s
         self._latch = Latch(config.folders.data)
