@@ -21,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from jitctl.control.roles import ADMIN, OPERATOR, VIEWER
 from jitctl.control.unix_address import short_address
+from jitctl.daemon.group_acl import let_groups_in
 from jitctl.errors import ConfigError, JitError, PermissionDenied, Refused, UsageError
 
 SO_PEERGROUPS = 59
@@ -70,9 +71,10 @@ def _gid(name: str) -> int:
         raise ConfigError(f"there is no group {name!r}", hint="create it, or correct [socket]") from None
 
 
-def bind_unix(path: Path, gid: int) -> socket.socket:
+def bind_unix(path: Path, gid: int, viewer_gid: int | None = None) -> socket.socket:
     """Bind the control socket: 0660 in a folder of 0750, and never wider, not even while it is made.
 
+    Viewers reach it by an access control list; what they may do there is the API's to say.
     Expects that the caller holds the folder's keeper lock, so that a socket found there is a stale one.
     """
     try:
@@ -80,6 +82,7 @@ def bind_unix(path: Path, gid: int) -> socket.socket:
         path.parent.chmod(0o750)
         if path.parent.stat().st_gid != gid:
             os.chown(path.parent, -1, gid)
+        let_groups_in(path.parent, {} if viewer_gid is None else {viewer_gid: 0o1})
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISSOCK(path.lstat().st_mode):
                 raise Refused(f"{path} is in the way and is no socket", hint="move it elsewhere")
@@ -93,6 +96,7 @@ def bind_unix(path: Path, gid: int) -> socket.socket:
             os.umask(before)
         os.chown(path, -1, gid)
         path.chmod(0o660)
+        let_groups_in(path, {} if viewer_gid is None else {viewer_gid: 0o6})
     except OSError as error:
         raise JitError(f"cannot open the control socket {path}: {error.strerror or error}") from error
     return door

@@ -144,7 +144,7 @@ async def _keep(config: Config, options: Options, starter: Starter) -> int:
             audit=Audit(folders.data / "audit.jsonl"),
             http_address=f"http://{config.main.http.host}:{port}",
         )
-        unix = bind_unix(folders.socket, who.operator_gid)
+        unix = bind_unix(folders.socket, who.operator_gid, who.viewer_gid)
         doors.append(unix)
         latch = Latch(folders.data)
         if latch.is_new():

@@ -82,13 +82,13 @@ def environment(behaviour: str = "") -> dict[str, str]:
 class RunningKeeper:
     """A keeper process that has said that it is ready, or why not (`answer`)."""
 
-    def __init__(self, config: Path, mode: str, behaviour: str) -> None:
+    def __init__(self, config: Path, mode: str, behaviour: str, launcher: list[str] | None = None) -> None:
         self.config = config
         self.base = config.parent
         reader, writer = os.pipe()
         argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(config), "--mode", mode]
         self.process = subprocess.Popen(
-            [*argv, "--ready-fd", str(writer)],
+            [*(launcher or []), *argv, "--ready-fd", str(writer)],
             pass_fds=(writer,),
             env=environment(behaviour),
             stderr=subprocess.PIPE,
@@ -155,9 +155,11 @@ class RunningKeeper:
 
 
 @contextlib.contextmanager
-def running_keeper(folder: Path, *, mode: str = "test", behaviour: str = "") -> Iterator[RunningKeeper]:
+def running_keeper(
+    folder: Path, *, mode: str = "test", behaviour: str = "", launcher: list[str] | None = None
+) -> Iterator[RunningKeeper]:
     config = folder / "config"
-    keeper = RunningKeeper(config if config.exists() else write_config(folder), mode, behaviour)
+    keeper = RunningKeeper(config if config.exists() else write_config(folder), mode, behaviour, launcher)
     try:
         yield keeper
     finally:
