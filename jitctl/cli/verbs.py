@@ -31,6 +31,7 @@ VERBS = (
     Verb("clear-halt", "Lifecycle", DAEMON, "Leave a halt, into a pause, once nothing is open."),
     Verb("stop", "Lifecycle", DAEMON, "End the bot in good order."),
     Verb("validate-config", "Configuration", LOCAL, "Check configuration files and list every problem."),
+    Verb("access-log", "Incident", LOCAL, "Show who did what, and whether the audit trail is whole."),
     Verb("devnet", "Development", LOCAL, "Run a private chain with Uniswap v3, users and a builder."),
     Verb("demo", "Development", LOCAL, "Show the bot at work on a private chain."),
 )

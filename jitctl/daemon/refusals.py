@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class Refusals:
         self._every_s = every_s
         self._wall_s = wall_s
         self._tallies: dict[Refusal, _Tally] = {}
+        self._ending = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
     def note(self, refusal: Refusal) -> None:
@@ -63,16 +65,18 @@ class Refusals:
             self._writer = asyncio.create_task(self._write_while_any())
 
     async def _write_while_any(self) -> None:
-        while self._tallies:
+        while self._tallies and not self._ending.is_set():
             taken = self._take()
             self._settle(taken, await asyncio.to_thread(self._write, taken))
-            await asyncio.sleep(self._every_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), self._every_s)
 
     async def flush(self) -> None:
         """Write what is left; for the end of the daemon."""
+        self._ending.set()
         if self._writer is not None:
-            self._writer.cancel()
             await asyncio.wait({self._writer})
+        self._ending.clear()
         taken = self._take()
         self._settle(taken, self._write(taken))
 

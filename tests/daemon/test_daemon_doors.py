@@ -165,6 +165,12 @@ def test_a_group_that_does_not_exist_is_a_configuration_error():
         rights("no-such-group-here", "")
 
 
+def test_answers_of_a_kept_connection_are_not_held_back():
+    # asyncio turns Nagle's delay off only for a socket that says that it speaks TCP.
+    with bind_tcp("127.0.0.1", 0) as door:
+        assert door.proto == socket.IPPROTO_TCP
+
+
 def test_taken_port_names_its_owner():
     owner = rf"\(pid {os.getpid()}\)"
     with bind_tcp("127.0.0.1", 0) as first, pytest.raises(Refused, match=owner):
