@@ -58,6 +58,12 @@ def application(
         report = await asyncio.to_thread(daily_summary, ledger, pools, query.get("date"), query.get("tz"))
         return JSONResponse(to_wire(report))
 
+    @api.get(BY_VERB["openapi"].path)
+    async def described() -> Response:
+        from jitctl.daemon.openapi import document
+
+        return JSONResponse(await asyncio.to_thread(document))
+
     def admin(verb: str) -> None:
         @api.post(BY_VERB[verb].path, name=verb)
         async def act(request: Request) -> Response:
