@@ -8,6 +8,7 @@ import json
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.exceptions import HTTPException
 
 from jitctl.config.domain_types import pool_specs
 from jitctl.control.roles import BY_VERB
@@ -32,6 +33,11 @@ def application(
     @api.exception_handler(JitError)
     async def refused(request: Request, error: JitError) -> Response:
         return error_response(error)
+
+    @api.exception_handler(HTTPException)
+    async def undefined(request: Request, error: HTTPException) -> Response:
+        # A row of the table without a handler here.
+        return error_response(UsageError("this daemon does not serve this route"), status=error.status_code)
 
     @api.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:

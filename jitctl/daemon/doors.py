@@ -196,6 +196,10 @@ class PeerProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP: 403 for a missing or second Host, 431 for a flood of headers, else 400."""
         fault = sys.exc_info()[1]
+        if getattr(self, "cycle", None) is not None:
+            # Its body is the fault: whoever works on the request must not answer it a second time.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         status = fault.error_status_hint if isinstance(fault, h11.RemoteProtocolError) else 400
         error: JitError = UsageError("the request is not valid HTTP")
         if "Host:" in str(fault):

@@ -6,7 +6,9 @@ import difflib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from jitctl import __version__
@@ -33,7 +35,6 @@ _DOOR_HINT = "ask under http://localhost:PORT or http://127.0.0.1:PORT, with thi
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class TooLarge(UsageError):
@@ -45,7 +46,7 @@ class Door:
 
     def __init__(
         self,
-        app: Application,
+        app: FastAPI,
         keeper: Keeper,
         door: str,
         rights: Rights,
@@ -58,6 +59,15 @@ class Door:
         self._rights = rights
         self._hosts = own_hosts(port)
         self._token = token
+
+    def handled(self) -> set[tuple[str, str]]:
+        """Return method and path of every route that has a handler."""
+        return {
+            (method, route.path)
+            for route in self._app.routes
+            if isinstance(route, APIRoute)
+            for method in route.methods or ()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
