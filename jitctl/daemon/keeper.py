@@ -31,6 +31,7 @@ from jitctl.daemon.history import History
 from jitctl.daemon.link import LogLine
 from jitctl.daemon.pool_view import PoolView
 from jitctl.daemon.reading import Facts, health_of, shown_state, status_of
+from jitctl.daemon.refusals import Refusals
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.daemon.validation import ValidationRecord, validate
 from jitctl.errors import (
@@ -63,10 +64,10 @@ READY_LIMIT_S = 60.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, for the audit trail."""
+    """Who asks, for the audit trail; the holder of a token has no uid."""
 
     person: str
-    uid: int
+    uid: int | None
     role: str
     door: str
 
@@ -98,6 +99,7 @@ class Keeper:
         self.telemetry = telemetry
         self._engine_argv = tuple(engine_argv)
         self._audit = audit
+        self.refusals = Refusals(audit, telemetry)
         self._http = http_address
         self.history = History()
         self.validated = ValidationRecord(config.folders.data)

@@ -34,6 +34,7 @@ from jitctl.daemon.hang import HangWatch
 from jitctl.daemon.keeper import SIGNAL, Caller, Keeper
 from jitctl.daemon.sd_notify import Notifier
 from jitctl.daemon.telemetry import Telemetry
+from jitctl.daemon.token import TokenFile
 from jitctl.errors import JitError, TimedOut
 from jitctl.safety.durable import create_record
 from jitctl.safety.keeper_lock import only_keeper
@@ -123,6 +124,7 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
         for folder in (folders.data, folders.logs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         who = rights(config.main.socket.operator_group, config.main.socket.viewer_group)
+        token = _token_file(config, telemetry)
         tcp = bind_tcp(config.main.http.host, config.main.http.port)
         doors.append(tcp)
         port = tcp.getsockname()[1]
@@ -140,7 +142,7 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
             reason=options.reason,
             force=options.force,
         )
-        unix = bind_unix(folders.socket, who.operator_gid)
+        unix = bind_unix(folders.socket, who.operator_gid, who.viewer_gid)
         doors.append(unix)
         latch = Latch(folders.data)
         if latch.is_new():
@@ -150,7 +152,7 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
         telemetry.log("daemon_started", version=__version__, mode=options.mode, configHash=config.hash)
         servers = [
             _server(application(keeper, UNIX, who)),
-            _server(application(keeper, TCP, who, port)),
+            _server(application(keeper, TCP, who, port, token)),
         ]
         serving = [
             asyncio.create_task(server.serve(sockets=[door]))
@@ -163,6 +165,7 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
             for server in servers:
                 server.should_exit = True
             await asyncio.wait(serving, timeout=5.0)
+            await keeper.refusals.flush()
             telemetry.log("daemon_stopped", uptimeS=round(keeper.uptime_s(), 1))
     except JitError as error:
         telemetry.log("start_failed", level="error", code=error.code, text=error.message)
@@ -176,6 +179,18 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
             folders.socket.unlink(missing_ok=True)
             folders.pid_file.unlink(missing_ok=True)
         telemetry.close()
+
+
+def _token_file(config: Config, telemetry: Telemetry) -> TokenFile | None:
+    http = config.main.http
+    if http.token_file is None:
+        return None
+
+    def changed(fault: str) -> None:
+        event = "token_file_unusable" if fault else "token_file_usable"
+        telemetry.log(event, level="error" if fault else "info", text=fault)
+
+    return TokenFile(config.resolve(http.token_file), http.token_role, changed)
 
 
 async def _run(keeper: Keeper, starter: Starter, notifier: Notifier) -> int:
@@ -242,6 +257,8 @@ def _server(app: Door) -> _Server:
         ws="none",
         lifespan="off",
         log_config=None,
+        # What hostile requests make it say would fill the start-up log; our own log has what matters.
+        log_level="critical",
         access_log=False,
         server_header=False,
         date_header=False,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from installation import eventually, running_keeper, write_config
 
-from jitctl.daemon.audit import GENESIS, line_hash
+from jitctl.control.audit_chain import GENESIS, line_hash
 from jitctl.errors import DaemonNotRunning, Refused, UsageError
 from jitctl.safety.barrier import SubmitBarrier
 from jitctl.safety.latch import Latch
