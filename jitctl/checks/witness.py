@@ -31,7 +31,6 @@ class Testimony:
     kept: dict[Address, KeptPosition] = field(default_factory=dict)
     held: dict[Address, HeldPosition] = field(default_factory=dict)
     reserved_wei: int | None = None
-    troubles: list[str] = field(default_factory=list)
 
     @property
     def shows_open(self) -> bool:
@@ -60,14 +59,18 @@ class Witness:
         self.role = role
         self.url = endpoint.http_url
         self.head_number: int | None = None
+        self.troubles: list[str] = []
         self.testimony = Testimony()
+        """At the block that all nodes are asked about."""
+        self.newest: Testimony | None = None
+        """At the node's own head, where that is a newer block."""
         self._deadline_s = deadline_s
         self._executor = executor
         self._node = NodePool([endpoint], chain_id)
 
-    @property
-    def troubles(self) -> list[str]:
-        return self.testimony.troubles
+    def words(self) -> list[Testimony]:
+        """What it said, about the older block first."""
+        return [self.testimony] if self.newest is None else [self.testimony, self.newest]
 
     async def close(self) -> None:
         await self._node.close()
@@ -86,11 +89,20 @@ class Witness:
             self._trouble(error.message)
 
     async def testify(self, number: int, pools: Sequence[Address]) -> None:
+        """Answer about the block of that number, and about the own head where that is a newer one."""
+        if self.head_number is not None and self.head_number > number:
+            self.testimony, self.newest = await asyncio.gather(
+                self._testimony(number, pools), self._testimony(self.head_number, pools)
+            )
+        else:
+            self.testimony = await self._testimony(number, pools)
+
+    async def _testimony(self, number: int, pools: Sequence[Address]) -> Testimony:
         """Read everything at the block of that number, and see that it still is that block afterwards."""
+        said = Testimony()
         block = await self._read("the block", lambda: self._header(number))
         if block is None:
-            return
-        said = self.testimony
+            return said
         said.block = block
         positions = ExecutorPositions(self._node, self._executor)
 
@@ -103,11 +115,10 @@ class Witness:
             said.kept[pool] = kept
             if not kept.has_range:
                 return
+            lower, upper = kept.tick_lower, kept.tick_upper
             held = await self._read(
                 f"positions of {pool}",
-                lambda: positions.held(
-                    pool, kept.tick_lower, kept.tick_upper, block.hash, timeout_s=self._left_s()
-                ),
+                lambda: positions.held(pool, lower, upper, block.hash, timeout_s=self._left_s()),
             )
             if held is not None:
                 said.held[pool] = held
@@ -127,6 +138,7 @@ class Witness:
         again = await self._read("the block again", lambda: self._header(number))
         if again is not None and again.hash != block.hash:
             self._trouble(f"block {number} was replaced while it was read")
+        return said
 
     async def _header(self, number: int) -> Head:
         async with asyncio.timeout(self._left_s()):
@@ -148,4 +160,4 @@ class Witness:
         return max(0.001, self._deadline_s - asyncio.get_running_loop().time())
 
     def _trouble(self, what: str) -> None:
-        self.testimony.troubles.append(what.removeprefix(f"node {self.name}: "))
+        self.troubles.append(what.removeprefix(f"node {self.name}: "))

@@ -14,7 +14,7 @@ from jitctl.cli.render import Format
 def verify_no_open_positions(ctx: typer.Context, output: OutputOption = Format.TEXT) -> None:
     """Ask the chain whether anything is open.
 
-    From the chain, never from the ledger: the first trading node that answers and every verify node are
+    From the chain, never from the ledger: every trading node that answers and every verify node are
     asked about one and the same block. Exit code 0 only if all of them say that nothing is open, 7 if any
     shows a position, 8 if they disagree, lag, or do not answer. emergency-position-check is the same.
 
