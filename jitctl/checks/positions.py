@@ -101,7 +101,7 @@ async def open_positions(
         level = _common_number([each.head_number for each in heard if each.head_number is not None])
         await asyncio.gather(
             *(
-                each.testify(min(level, each.head_number), [spec.address for spec in specs])
+                each.testify(min(level, each.head_number), {spec.address: spec.name for spec in specs})
                 for each in heard
                 if each.head_number is not None
             )

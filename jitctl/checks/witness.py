@@ -6,7 +6,7 @@ A witness never raises for what a node does; what it could not say is in its tro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -64,6 +64,7 @@ class Witness:
         """At the block that all nodes are asked about."""
         self.newest: Testimony | None = None
         """At the node's own head, where that is a newer block."""
+        self._prefix = f"node {endpoint.name}: "
         self._deadline_s = deadline_s
         self._executor = executor
         self._node = NodePool([endpoint], chain_id)
@@ -88,8 +89,8 @@ class Witness:
         except JitError as error:
             self._trouble(error.message)
 
-    async def testify(self, number: int, pools: Sequence[Address]) -> None:
-        """Answer about the block of that number, and about the own head where that is a newer one."""
+    async def testify(self, number: int, pools: Mapping[Address, str]) -> None:
+        """Answer about that block, and about the own head where that is newer; `pools` maps to names."""
         if self.head_number is not None and self.head_number > number:
             self.testimony, self.newest = await asyncio.gather(
                 self._testimony(number, pools), self._testimony(self.head_number, pools)
@@ -97,7 +98,7 @@ class Witness:
         else:
             self.testimony = await self._testimony(number, pools)
 
-    async def _testimony(self, number: int, pools: Sequence[Address]) -> Testimony:
+    async def _testimony(self, number: int, pools: Mapping[Address, str]) -> Testimony:
         """Read everything at the block of that number, and see that it still is that block afterwards."""
         said = Testimony()
         block = await self._read("the block", lambda: self._header(number))
@@ -108,7 +109,8 @@ class Witness:
 
         async def of_pool(pool: Address) -> None:
             kept = await self._read(
-                f"openPosition({pool})", lambda: positions.kept(pool, block.hash, timeout_s=self._left_s())
+                f"openPosition of {pools[pool]}",
+                lambda: positions.kept(pool, block.hash, timeout_s=self._left_s()),
             )
             if kept is None:
                 return
@@ -117,7 +119,7 @@ class Witness:
                 return
             lower, upper = kept.tick_lower, kept.tick_upper
             held = await self._read(
-                f"positions of {pool}",
+                f"what {pools[pool]} holds",
                 lambda: positions.held(pool, lower, upper, block.hash, timeout_s=self._left_s()),
             )
             if held is not None:
@@ -153,11 +155,11 @@ class Witness:
         except TimeoutError:
             self._trouble(f"{what}: no answer in time")
         except JitError as error:
-            self._trouble(f"{what}: {error.message}")
+            self._trouble(f"{what}: {error.message.removeprefix(self._prefix)}")
         return None
 
     def _left_s(self) -> float:
         return max(0.001, self._deadline_s - asyncio.get_running_loop().time())
 
     def _trouble(self, what: str) -> None:
-        self.troubles.append(what.removeprefix(f"node {self.name}: "))
+        self.troubles.append(what.removeprefix(self._prefix))

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from eth_utils import keccak
+
+from jitctl.amm.position import position_key
 from jitctl.config.load import Config, load
 from jitctl.config.models import NodeConfig, VerifyNodeConfig
 from jitctl.devnet.door_client import DoorClient
@@ -20,6 +23,8 @@ from tests.devnet.door_people import GWEI, Person
 from tests.devnet.jit_by_hand import EXECUTOR, MAX_SQRT
 
 POOL = "WETH/USDC-0.05%"
+POSITIONS_SLOT = 7
+"""Where a UniswapV3Pool keeps `positions`."""
 BLOCKS = 12
 """So many blocks a node can be behind."""
 
@@ -111,8 +116,6 @@ class Scene:
 
     async def _mint(self, pool_name: str) -> None:
         pool = self.net.uniswap.pool(pool_name)
-        operator = self.net.people.operators[0]
-        nonce = int(await self._door.call("eth_getTransactionCount", operator.address, "latest"), 16)
         slot0 = await self.net.read(pool.address, artifact("v3-core", "UniswapV3Pool")["abi"], "slot0")
         lower = slot0[1] // pool.tick_spacing * pool.tick_spacing
         upper, liquidity = lower + pool.tick_spacing, 10**15
@@ -121,12 +124,32 @@ class Scene:
             "mint", pool.address, lower, upper, liquidity, 2**100, 2**100,
             head.number + 1, bytes.fromhex(head.block["hash"][2:]), 0, MAX_SQRT,
         )  # fmt: skip
+        await self._as_operator(mint)
+        self.position = (lower, upper, liquidity)
+
+    async def close(self, pool_name: str = POOL) -> None:
+        """Close the lone mint's position by a transaction of its own."""
+        await self._as_operator(EXECUTOR.call("close", self.net.uniswap.pool(pool_name).address))
+
+    async def give(self, liquidity: int, pool_name: str = POOL) -> None:
+        """Leave liquidity at the executor's name in the range that its lone mint had."""
+        assert self.position is not None
+        key = position_key(self.net.executor, *self.position[:2])
+        slot = "0x" + keccak(key + POSITIONS_SLOT.to_bytes(32, "big")).hex()
+        word = "0x" + liquidity.to_bytes(32, "big").hex()
+        async with self.net.chain.gate.building():
+            pool = self.net.uniswap.pool(pool_name).address
+            await self.net.chain.link.request("anvil_setStorageAt", pool, slot, word)
+        await self.net.slot()
+
+    async def _as_operator(self, data: str) -> None:
+        operator = self.net.people.operators[0]
+        nonce = int(await self._door.call("eth_getTransactionCount", operator.address, "latest"), 16)
         person = Person(self._door, operator.private_key, nonce)
-        sent = await person.send(to=self.net.executor, data=mint, value=0, gas=900_000, max_fee=50 * GWEI)
+        sent = await person.send(to=self.net.executor, data=data, value=0, gas=900_000, max_fee=50 * GWEI)
         await self.net.slot()
         receipt = await self._door.call("eth_getTransactionReceipt", sent)
         assert receipt["status"] == "0x1", receipt
-        self.position = (lower, upper, liquidity)
 
     # -- the verbs, as an operator runs them
 

@@ -189,6 +189,24 @@ async def test_a_pool_that_is_not_enabled_is_asked_about_all_the_same(opened):
     assert (found.result, [each.pool for each in found.positions]) == ("open", [POOL])
 
 
+async def test_once_it_is_closed_nothing_is_open_but_a_gift_to_it_is_named(opened):
+    await opened.close()
+    closed = await ask(opened, verify=[opened.url("second")])
+    assert (closed.result, closed.reserved_wei) == ("none", "0")
+    await opened.give(4711)
+    found = await ask(opened, verify=[opened.url("second")])
+    assert (found.result, found.reserved_wei) == ("open", "0")
+    assert [(each.kind, each.pool, each.liquidity) for each in found.positions] == [("left", POOL, "4711")]
+
+
+async def test_a_node_that_has_not_seen_the_close_yet_keeps_it_open_in_doubt(opened):
+    await opened.close()
+    opened.lay("node/second", "lag", 1)
+    found = await ask(opened, verify=[opened.url("second")])
+    assert found.result == "open"
+    assert "nothing open any more" in found.reason
+
+
 async def test_what_an_old_block_shows_is_no_position_but_no_proof_either(opened):
     late_s = opened.wall_s() + 3600
     found = await ask(opened, verify=[opened.url("second")], wall_s=lambda: late_s)
