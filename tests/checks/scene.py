@@ -154,13 +154,17 @@ class Scene:
     # -- the verbs, as an operator runs them
 
     async def jitctl(self, *args: str) -> tuple[int, Any, str]:
-        """Run one `jitctl -o json` process on the devnet's own configuration: exit code, body, stderr."""
+        """Run one `jitctl -o json` on the devnet's own configuration: exit code, body, stderr."""
+        code, out, err = await self.jitctl_text(*args, "-o", "json")
+        return code, json.loads(out), err
+
+    async def jitctl_text(self, *args: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "jitctl", *args, "-o", "json",
+            sys.executable, "-m", "jitctl", *args,
             "--config-dir", str(self.net.folder / "config"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, err = await process.communicate()
         assert process.returncode is not None
-        return process.returncode, json.loads(out), err.decode()
+        return process.returncode, out.decode(), err.decode()

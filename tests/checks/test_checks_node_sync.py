@@ -159,7 +159,7 @@ async def test_nodes_that_hang_or_drip_take_the_limit_and_no_more(scene):
     config = scene.asking([hung.url, healthy.url], [dripping.url, "http://127.0.0.1:1/"])
     begun_s = time.monotonic()
     report = await node_sync(config, wall_s=scene.wall_s, timeout_s=0.5)
-    assert time.monotonic() - begun_s < 10.0
+    assert time.monotonic() - begun_s < 20.0
     assert report.result == "unknown"
     assert {"nodes.door0.reachable", "verify_nodes.second1.reachable"} <= set(findings(report, "unknown"))
     await scene.mend()

@@ -126,7 +126,7 @@ async def test_whatever_hangs_the_answer_comes_in_time(flat, tale):
         begun_s = time.monotonic()
         found = await ask(flat, nodes, verify, timeout_s=0.4)
         # Far from what the hung node would take, which is for ever; near what was asked for on any machine.
-        assert time.monotonic() - begun_s < 10.0
+        assert time.monotonic() - begun_s < 20.0
         assert found.result == "unknown"
 
 
@@ -235,3 +235,8 @@ async def test_the_verbs_end_with_0_7_and_8(flat):
             ["result", "blockNumber", "blockHash", "secondOpinion", "nodes", "positions", "reservedWei",
              "reason", "executor", "elapsedMs"]
         )  # fmt: skip
+        code, out, err = await flat.jitctl_text(alias)
+        lower, upper, liquidity = flat.position
+        assert (code, err.startswith("error: open at block")) == (7, True)
+        assert f"{POOL} {flat.net.uniswap.pool(POOL).address}, ticks {lower} to {upper}, " in out
+        assert f"liquidity {liquidity}, owed 0 and 0" in out

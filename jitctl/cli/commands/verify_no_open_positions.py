@@ -22,15 +22,14 @@ def verify_no_open_positions(ctx: typer.Context, output: OutputOption = Format.T
 
     Example: jitctl emergency-position-check
     """
-    import asyncio
-
+    from jitctl.checks import one_shot
     from jitctl.checks.positions import NONE, OPEN, open_positions
     from jitctl.config.load import load
     from jitctl.control.schema import to_wire
     from jitctl.errors import CannotDetermine, PositionsOpen
 
     config = load(options.config_dir(ctx))
-    found = to_wire(asyncio.run(open_positions(config)))
+    found = to_wire(one_shot.run(open_positions(config)))
     render.result(found, output, _text)
     if found["result"] == OPEN:
         raise PositionsOpen(
