@@ -124,6 +124,23 @@ class ChainPoolBook:
                 await self._load_missing()
         return tuple(sorted(wrong))
 
+    async def compare(self) -> tuple[int, tuple[str, ...]]:
+        """Compare every pool, its whole tick table too, with the chain at `head()`.
+
+        Returns how many were compared and the names of those that differ, which are loaded afresh. Raises
+        `NodeError` or `TimedOut` where a pool could not be read.
+        """
+        head, held = self.head(), self._current
+        specs = [self._specs[address] for address in sorted(held.keys() & self._specs.keys())]
+        found = await asyncio.gather(*(load_pool(self._node, spec, head.hash) for spec in specs))
+        wrong = [spec for spec, pool in zip(specs, found, strict=True) if pool != held[spec.address]]
+        if wrong:
+            self.counters.add("mismatch", len(wrong))
+            async with self._lock:
+                self._forget({spec.address for spec in wrong})
+                await self._load_missing()
+        return len(specs), tuple(spec.name for spec in wrong)
+
     async def run(self) -> None:
         """Check for ever, every `check_interval_s`."""
         while True:

@@ -42,21 +42,26 @@ class FeedPrices:
         self, node: Node, *, weth: Token, tokens: Sequence[Token], feeds: Mapping[str, Address]
     ) -> None:
         """`feeds` maps symbols to feed contracts; raises `ValueError` where one is missing."""
-        missing = [token.symbol for token in (weth, *tokens) if token.symbol not in feeds]
-        if missing:
-            raise ValueError(f"no price feed for {', '.join(missing)}")
         self.counters = Counters(PRICE_COUNTS)
         self._node = node
         self._weth = weth
-        self._tokens = [token for token in tokens if token.address != weth.address]
-        self._feeds = dict(feeds)
         self._decimals: dict[Address, int] = {}
+        self.watch(tokens, feeds)
+
+    def watch(self, tokens: Sequence[Token], feeds: Mapping[str, Address]) -> None:
+        """Replace the tokens and their feeds, from the next reading on; `ValueError` where one is missing."""
+        missing = [token.symbol for token in (self._weth, *tokens) if token.symbol not in feeds]
+        if missing:
+            raise ValueError(f"no price feed for {', '.join(missing)}")
+        self._tokens = [token for token in tokens if token.address != self._weth.address]
+        self._feeds = dict(feeds)
 
     async def read(self, head: Head) -> Marks:
         """Read all feeds at `head`; raises `NodeError` or `TimedOut`, also where WETH's feed has no price."""
+        tokens, feeds = self._tokens, self._feeds
         try:
             weth, *others = await asyncio.gather(
-                *(self._answer(token, head.hash) for token in (self._weth, *self._tokens))
+                *(self._answer(feeds[token.symbol], head.hash) for token in (self._weth, *tokens))
             )
             if weth is None:
                 raise NodeError("the price feed of WETH does not answer with a price")
@@ -65,7 +70,7 @@ class FeedPrices:
             raise
         marks = {self._weth.address: Fraction(1)}
         oldest_s = weth.updated_at_s
-        for token, answer in zip(self._tokens, others, strict=True):
+        for token, answer in zip(tokens, others, strict=True):
             if answer is not None:
                 marks[token.address] = (
                     answer.usd * 10**_WETH_DECIMALS / (weth.usd * Fraction(10) ** token.decimals)
@@ -74,8 +79,7 @@ class FeedPrices:
         self.counters.add("read")
         return Marks(marks, weth.usd, "feeds", max(0.0, float(head.timestamp_s - oldest_s)), head.hash)
 
-    async def _answer(self, token: Token, at: Hash32) -> _Answer | None:
-        feed = self._feeds[token.symbol]
+    async def _answer(self, feed: Address, at: Hash32) -> _Answer | None:
         try:
             if feed not in self._decimals:
                 found = await view(self._node, feed, _DECIMALS, at, timeout_s=READ_TIMEOUT_S)
@@ -114,9 +118,14 @@ class PoolTwapPrices:
         self.counters = Counters(PRICE_COUNTS)
         self._node = node
         self._window_s = window_s
-        self._specs: dict[Address, PoolSpec] = {}
+        self.watch(specs)
+
+    def watch(self, specs: Sequence[PoolSpec]) -> None:
+        """Replace the pools, from the next reading on."""
+        first: dict[Address, PoolSpec] = {}
         for spec in specs:
-            self._specs.setdefault(spec.quote_token.address, spec)
+            first.setdefault(spec.quote_token.address, spec)
+        self._specs = first
 
     async def read(self, head: Head) -> Marks:
         """Read all pools at `head`; raises `NodeError` or `TimedOut`, also where none has a price."""

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from jitctl.errors import JitError
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+PIPE_WIDTH = 140
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 _STATE_COLOURS = {"RUNNING": "green", "PAUSED": "yellow", "HALTED": "red", "STOPPED": "yellow"}
 
@@ -39,6 +44,32 @@ def result(data: dict[str, Any], output: str, text: Callable[[dict[str, Any]], s
         _write(sys.stdout, text(data))
 
 
+def json_line(data: dict[str, Any]) -> None:
+    """Print data as one line of JSON, for whoever reads a stream."""
+    _write(sys.stdout, json.dumps(data, ensure_ascii=False))
+
+
+def live(frames: Iterator[RenderableType], *, every_s: float) -> None:
+    """Show one frame after another in place of the last, until interrupted; below each other in a pipe."""
+    from rich.console import Console
+    from rich.live import Live
+
+    if not sys.stdout.isatty():
+        for frame in frames:
+            _write(sys.stdout, rich_text(frame, width=PIPE_WIDTH))
+            time.sleep(every_s)
+        return
+    plain = bool(os.environ.get("NO_COLOR"))
+    # Ctrl-C is how a screen is left, not an error.
+    with (
+        suppress(KeyboardInterrupt),
+        Live(console=Console(no_color=plain), screen=True, auto_refresh=False) as screen,
+    ):
+        for frame in frames:
+            screen.update(frame, refresh=True)
+            time.sleep(every_s)
+
+
 def error(failure: JitError, output: str) -> None:
     """Print an error on stderr, as JSON where the verb's output is JSON."""
     if output == Format.JSON:
@@ -52,6 +83,16 @@ def error(failure: JitError, output: str) -> None:
 def note(message: str) -> None:
     """Print one line about the work, not its result, on stderr."""
     _write(sys.stderr, printable(message))
+
+
+def progress_line(message: str) -> None:
+    """Show one line about what is waited for, over the last such line; an empty one clears it.
+
+    Only on a terminal: a log wants no ticking.
+    """
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{printable(message)}")
+        sys.stderr.flush()
 
 
 def raw(text: str) -> None:
@@ -81,12 +122,6 @@ def state_word(state: str) -> str:
 def mark(word: str, colour: str) -> str:
     """Return a check's result as a word of fixed width."""
     return paint(word.ljust(4), colour, sys.stdout)
-
-
-def clear_screen() -> None:
-    """Begin a fresh screen, on a terminal only."""
-    if sys.stdout.isatty():
-        sys.stdout.write("\x1b[H\x1b[J")
 
 
 def duration(seconds: float | None) -> str:

@@ -8,7 +8,9 @@ import json
 import re
 import tomllib
 import typing
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from jitctl.config.models import AlertsConfig, MainConfig, PoolsConfig
 from jitctl.config.problems import ConfigInvalidError, Problem, dotted
 from jitctl.config.rules import RULES
 from jitctl.config.strategy_models import StrategyConfig
+from jitctl.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,13 @@ FILES: dict[str, FileKind] = {
 }
 
 
+class Reload(StrEnum):
+    """What can be taken over without a restart."""
+
+    POOLS = "pools"
+    STRATEGY = "strategy"
+
+
 @dataclass(frozen=True)
 class Config:
     """A valid configuration. `hash` covers every value of every file, and not the mode of a start."""
@@ -51,6 +61,45 @@ class Config:
     def resolve(self, path: str) -> Path:
         """Return a path of the configuration as absolute, counted from the config folder's parent."""
         return self.folders.config.parent / path
+
+
+def reloaded(running: Config, found: Config, what: Reload) -> Config:
+    """Return the running configuration with what a reload replaces taken from `found`.
+
+    `pools` takes pools.toml and the price feeds of its tokens, `strategy` takes strategy.toml. Raises
+    `ConfigError` where the new part does not go with the running rest.
+    """
+    if what is Reload.POOLS:
+        prices = running.main.prices.model_copy(update={"feeds": found.main.prices.feeds})
+        main = running.main.model_copy(update={"prices": prices})
+        pools, strategy = found.pools, running.strategy
+    else:
+        main, pools, strategy = running.main, running.pools, found.strategy
+    broken = [finding for check in RULES for finding in check(main, pools, strategy)]
+    if broken:
+        other = "strategy" if what is Reload.POOLS else "pools"
+        raise ConfigError(
+            f"the new {what}.toml does not go with the running {other}: {broken[0].message}",
+            hint="reload the other file first, or restart: it takes over everything at once",
+        )
+    models = {"jitctl": main, "pools": pools, "strategy": strategy, "alerts": running.alerts}
+    return replace(running, main=main, pools=pools, strategy=strategy, hash=_hash(models))
+
+
+def needs_restart(running: Config, found: Config) -> list[str]:
+    """Return the dotted keys of jitctl.toml and alerts.toml that differ and that no reload takes over."""
+    pairs = ((running.main, found.main), (running.alerts, found.alerts))
+    keys = [key for old, new in pairs for key in _differing(old.model_dump(), new.model_dump())]
+    return [key for key in keys if not key.startswith("prices.feeds")]
+
+
+def _differing(old: Any, new: Any, at: str = "") -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for key in sorted(old.keys() | new.keys()):
+            found += _differing(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
+        return found
+    return [] if old == new else [at]
 
 
 @dataclass(frozen=True)
@@ -221,7 +270,7 @@ def _cross_check(sources: dict[str, _Source], models: dict[str, BaseModel]) -> l
     return problems
 
 
-def _hash(models: dict[str, BaseModel]) -> str:
+def _hash(models: Mapping[str, BaseModel]) -> str:
     """SHA-256 over the values, so that a comment or the order of keys does not count; 64 hex digits."""
     body = {stem: model.model_dump(mode="json") for stem, model in models.items()}
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -138,10 +138,12 @@ class EngineConfig(Model):
 
 
 class HttpConfig(Model):
-    """The read-only TCP door; it listens on the loopback only."""
+    """The TCP door; it listens on the loopback only, and without a token file it only reads."""
 
     host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 9090
+    token_file: PathText | None = None
+    token_role: Literal["operator", "admin"] = "operator"  # noqa: S105 - a role, not a password
 
 
 class SocketConfig(Model):

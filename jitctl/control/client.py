@@ -19,6 +19,13 @@ from jitctl.errors import ERRORS_BY_CODE, DaemonNotRunning, JitError, Permission
 
 MAX_REPLY_BYTES = 16 << 20
 START_HINT = "start it with: jitctl start --mode test"
+SILENCE_S = 0.7
+"""How long a daemon may say nothing before it is asked whether it lives, and how long it has for that."""
+PROBE_S = 0.3
+
+
+class DaemonSilent(TimedOut):
+    """Somebody listens on the socket, but nobody answers: the daemon hangs."""
 
 
 class Client:
@@ -41,22 +48,19 @@ class Client:
         body: dict[str, Any] | None = None,
         query: str = "",
         timeout_s: float | None = None,
+        probe: bool = False,
     ) -> dict[str, Any]:
         """Return the JSON body of the verb's route.
 
-        Raises `DaemonNotRunning`, `TimedOut`, `PermissionDenied` or whatever error the daemon answered.
+        Raises `DaemonNotRunning`, `DaemonSilent`, `PermissionDenied` or whatever error the daemon answered.
+        With `probe` a daemon that answers nothing else either is called silent after a second, not only at
+        the time limit.
         """
         route = BY_VERB[verb]
         payload = json.dumps(body or {}).encode() if route.method == "POST" else b""
-        target = route.path + (f"?{query}" if query else "")
-        head = (
-            f"{route.method} {target} HTTP/1.1\r\nHost: jit\r\nUser-Agent: jitctl/{__version__}\r\n"
-            f"X-Jitctl-Version: {__version__}\r\nAccept: application/json\r\nConnection: close\r\n"
-            + (f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n" if payload else "")
-            + "\r\n"
-        )
+        request = _request(route.method, route.path + (f"?{query}" if query else ""), payload)
         deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        status, headers, reply = _split(self._exchange(head.encode("latin-1") + payload, deadline, verb))
+        status, headers, reply = _split(self._exchange(request, deadline, verb, probe))
         self.daemon_version = headers.get("x-jitctl-version", "")
         try:
             answer = json.loads(reply)
@@ -68,7 +72,7 @@ class Client:
             raise JitError(f"the daemon answered {verb} with HTTP {status} and no object")
         return answer
 
-    def _exchange(self, request: bytes, deadline: float, verb: str) -> bytes:
+    def _exchange(self, request: bytes, deadline: float, verb: str, probe: bool) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as link:
             try:
                 link.settimeout(_left(deadline))
@@ -78,8 +82,7 @@ class Client:
                 chunks: list[bytes] = []
                 size = 0
                 while size <= MAX_REPLY_BYTES:
-                    link.settimeout(_left(deadline))
-                    chunk = link.recv(65536)
+                    chunk = self._receive(link, deadline, probe)
                     if not chunk:
                         return b"".join(chunks)
                     chunks.append(chunk)
@@ -92,17 +95,47 @@ class Client:
                     f"you may not open {self._path}",
                     hint="ask for membership of the socket's group, or use sudo",
                 ) from None
-            except TimeoutError:
-                raise TimedOut(
+            except (TimeoutError, BlockingIOError):
+                # A socket whose queue of callers is full does not even let us wait.
+                raise DaemonSilent(
                     f"the daemon did not answer {verb} in time",
-                    hint="its log says what it is doing; to stop trading without it, rename the file ARMED "
-                    "in its data folder",
+                    hint="its log says what it is doing; trading stops without it by: jitctl pause",
                 ) from None
             except (BrokenPipeError, ConnectionResetError):
                 message = f"the daemon closed the connection during {verb}"
                 raise DaemonNotRunning(message, hint=START_HINT) from None
             except OSError as error:
                 raise JitError(f"cannot talk to {self._path}: {error.strerror or error}") from None
+
+    def _receive(self, link: socket.socket, deadline: float, probe: bool) -> bytes:
+        """Return the next bytes; with `probe`, TimeoutError as soon as the daemon answers nobody."""
+        while True:
+            left_s = _left(deadline)
+            link.settimeout(min(left_s, SILENCE_S) if probe else left_s)
+            try:
+                return link.recv(65536)
+            except TimeoutError:
+                if not probe or not self._answers():
+                    raise
+
+    def _answers(self) -> bool:
+        """Whether the daemon says anything at all to another caller."""
+        route = BY_VERB["health"]
+        request, deadline = _request(route.method, route.path, b""), time.monotonic() + PROBE_S
+        try:
+            return bool(self._exchange(request, deadline, "health", probe=False))
+        except DaemonSilent:
+            return False
+
+
+def _request(method: str, target: str, payload: bytes) -> bytes:
+    head = (
+        f"{method} {target} HTTP/1.1\r\nHost: jit\r\nUser-Agent: jitctl/{__version__}\r\n"
+        f"X-Jitctl-Version: {__version__}\r\nAccept: application/json\r\nConnection: close\r\n"
+        + (f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n" if payload else "")
+        + "\r\n"
+    )
+    return head.encode("latin-1") + payload
 
 
 def _left(deadline: float) -> float:

@@ -45,15 +45,31 @@ def from_wire(kind: type[T], body: dict[str, Any]) -> T:
 
 @dataclass(frozen=True)
 class ActionRequest:
-    """The body of every POST under /admin; `mode` only for start."""
+    """The body of every POST under /admin; `REQUEST_KEYS` says which verb takes which keys.
+
+    `force` starts production without a passing validate-live.
+    """
 
     reason: str = ""
     mode: str = ""
+    level: str = ""
+    force: bool = False
+
+
+REQUEST_KEYS = {"start": ("reason", "mode", "force"), "crisis-mode": ("level", "reason")}
+
+
+def request_keys(verb: str) -> tuple[str, ...]:
+    """Return the keys that a verb's body may have."""
+    return REQUEST_KEYS.get(verb, ("reason",))
 
 
 @dataclass(frozen=True)
 class ActionReply:
-    """What a command did: `changed` is False where it was so already, `forced` says the engine was ended."""
+    """What a command did: `changed` is False where it was so already, `forced` says the engine was ended.
+
+    `outstanding_bundles` and `last_target_block` are what the engine said was still out; None: it did not.
+    """
 
     verb: str = ""
     changed: bool = False
@@ -63,6 +79,8 @@ class ActionReply:
     hint: str = ""
     forced: bool = False
     elapsed_ms: float = 0.0
+    outstanding_bundles: int | None = None
+    last_target_block: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +100,8 @@ class Status:
     """GET /api/status.
 
     `ready` says that start-up is over. `figures` holds the engine's own counters and is as old as
-    `engine.figures_age_s`.
+    `engine.figures_age_s`. `history` is the last minute of each end-to-end stage's p95 (ms), `recent` the
+    latest warnings and errors of the log.
     """
 
     NESTED: ClassVar[dict[str, type[Any]]] = {"engine": EngineFigures}
@@ -91,9 +110,13 @@ class Status:
     mode: str = ""
     state: str = ""
     ready: bool = False
+    who: str = ""
     reason: str = ""
     since_s: float | None = None
     crisis_level: str = "off"
+    crisis_who: str = ""
+    crisis_reason: str = ""
+    crisis_since_s: float | None = None
     trading_ready: bool = False
     armed: bool = False
     chain_id: int | None = None
@@ -108,6 +131,10 @@ class Status:
     log_file: str = ""
     http: str = ""
     engine: EngineFigures = field(default_factory=EngineFigures)
+    memory_mb: dict[str, float] = field(default_factory=dict)
+    executor: str = ""
+    history: dict[str, list[float]] = field(default_factory=dict)
+    recent: list[dict[str, Any]] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
 
 
@@ -131,7 +158,7 @@ class Health:
     mode: str = ""
     state: str = ""
     uptime_s: float = 0.0
-    checks: list[Any] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
 
 PASS, WARN, FAIL, UNKNOWN = "pass", "warn", "fail", "unknown"
@@ -166,3 +193,59 @@ class CheckReport:
         results = {each.result for each in found}
         worst = next((result for result in (FAIL, UNKNOWN, WARN) if result in results), PASS)
         return cls(verb, worst, found, config_hash, round(elapsed_ms, 1))
+
+
+@dataclass(frozen=True)
+class PoolRow:
+    """One configured pool; amounts are decimal text, `price` is quote tokens for one WETH, for people.
+
+    `healthy` is None where the engine has not told; `reason` says why a pool is not, or is disabled.
+    """
+
+    name: str = ""
+    address: str = ""
+    token0: str = ""
+    token1: str = ""
+    fee_pips: int = 0
+    enabled: bool = True
+    healthy: bool | None = None
+    reason: str = ""
+    sqrt_price_x96: str | None = None
+    tick: int | None = None
+    price: str | None = None
+    liquidity: str | None = None
+    fee_protocol: int | None = None
+    attempts_today: int = 0
+    landed_today: int = 0
+    net_wei_today: str = "0"
+
+
+@dataclass(frozen=True)
+class PoolStatus:
+    """GET /admin/pool-status: the pools as of `head_number`; `problem` says what could not be asked."""
+
+    head_number: int | None = None
+    problem: str = ""
+    pools: list[PoolRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """The latest timings of one stage in milliseconds; `count` is of all since the engine's start."""
+
+    stage: str = ""
+    count: int = 0
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+    p99_ms: float = 0.0
+    max_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class LatencyBreakdown:
+    """GET /api/latency-breakdown: over the last 1,024 timings of each stage, as old as `figures_age_s`."""
+
+    mode: str = ""
+    state: str = ""
+    figures_age_s: float | None = None
+    stages: list[StageRow] = field(default_factory=list)

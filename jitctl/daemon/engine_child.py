@@ -13,6 +13,7 @@ from typing import Any
 
 from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply, error_of
 from jitctl.errors import JitError, LinkClosed, TimedOut
+from jitctl.safety.barrier import END_S
 from jitctl.safety.process_identity import ProcessIdentity
 
 PING_EVERY_S = 1.0
@@ -122,7 +123,8 @@ class EngineChild:
     ) -> dict[str, Any]:
         """Send a command and return its reply's body.
 
-        Raises the error that the engine answered, `TimedOut` after `limit_s`, `LinkClosed` if it is gone.
+        Raises the error that the engine answered, `LinkClosed` if it is gone, and `TimedOut` after `limit_s`:
+        it is called silent then.
         """
         if not self.alive:
             raise LinkClosed("the engine is not running")
@@ -134,6 +136,8 @@ class EngineChild:
             self._link.send(Command(number, verb, who, reason, args))
             reply = await asyncio.wait_for(answer, limit_s)
         except TimeoutError:
+            # Silent until a ping says otherwise: the next who stops it need not wait to find out.
+            self._answered(False)
             raise TimedOut(f"the engine did not answer {verb} within {limit_s:g} s") from None
         finally:
             self._waiting.pop(number, None)
@@ -153,11 +157,11 @@ class EngineChild:
             with contextlib.suppress(PermissionError):
                 self.identity.kill(wait_s=0.0, signum=signal.SIGUSR1)
 
-    async def kill(self) -> None:
-        """End the process now (SIGKILL to exactly it) and wait until it is gone."""
+    async def kill(self) -> bool:
+        """End the process now (SIGKILL to exactly it) and wait until it is gone; False if it is not."""
         if self.alive and self.identity is not None:
-            await asyncio.to_thread(self.identity.kill, wait_s=1.0)
-        await self.wait_ended(2.0)
+            await asyncio.to_thread(self.identity.kill, wait_s=END_S)
+        return await self.wait_ended(2 * END_S)
 
     async def _listen(self) -> None:
         try:

@@ -20,9 +20,9 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from jitctl.config.load import load
+from jitctl.config.load import Reload, load
 from jitctl.control.redact import redact_text
 from jitctl.control.schema import camel
 from jitctl.daemon import event_loop
@@ -31,7 +31,7 @@ from jitctl.domain.records import Mode
 from jitctl.errors import JitError, LinkClosed
 
 if TYPE_CHECKING:
-    from jitctl.engine.engine import Engine
+    from jitctl.daemon.wiring import Assembly
 
 FIGURES_EVERY_S = 1.0
 ORPHAN_GRACE_S = 2.0
@@ -79,8 +79,8 @@ async def _run(end: socket.socket, config_dir: Path, mode: Mode) -> int:
         # Loading web3 and its kind takes a second: only now, when the keeper knows that we live.
         from jitctl.daemon.wiring import assembled
 
-        async with assembled(load(config_dir), mode, observer) as engine:
-            host = EngineHost(engine, link)
+        async with assembled(load(config_dir), mode, observer) as assembly:
+            host = EngineHost(assembly, link)
             observer.on_move = host.tell
             # What loading left behind stays for good: no later collection has to look at it again.
             gc.collect()
@@ -120,15 +120,16 @@ class LinkObserver:
 class EngineHost:
     """One engine on one link: commands in, replies, figures and log lines out."""
 
-    def __init__(self, engine: Engine, link: Link) -> None:
-        self._engine = engine
+    def __init__(self, assembly: Assembly, link: Link) -> None:
+        self._engine = assembly.engine
+        self._assembly = assembly
         self._link = link
         self._answering: set[asyncio.Task[None]] = set()
 
     def tell(self) -> None:
         """Send the engine's figures now; the state at least, should the rest be impossible to tell."""
         try:
-            figures = self._engine.figures()
+            figures = {**self._engine.figures(), "configHash": self._assembly.reloader.config.hash}
         except Exception as error:
             # A defect in what is only shown must neither end the engine nor keep an answer back.
             told = {"error": redact_text(f"{type(error).__name__}: {error}")}
@@ -166,9 +167,7 @@ class EngineHost:
 
     async def _answer(self, command: Command) -> None:
         try:
-            body = await self._engine.command(
-                command.verb, who=command.who, reason=command.reason, args=command.args
-            )
+            body = await self._do(command)
         except JitError as error:
             reply = Reply(command.id, {}, error.as_dict()["error"])
         else:
@@ -176,6 +175,17 @@ class EngineHost:
         with contextlib.suppress(LinkClosed):
             self.tell()
             self._link.send(reply)
+
+    async def _do(self, command: Command) -> dict[str, Any]:
+        match command.verb:
+            case "reload":
+                what, expected_hash = Reload(command.args["what"]), str(command.args["hash"])
+                return await self._assembly.reloader.reload(what, expected_hash, command.who, command.reason)
+            case "self-check":
+                return await self._assembly.self_check.run()
+        return await self._engine.command(
+            command.verb, who=command.who, reason=command.reason, args=command.args
+        )
 
     async def _finish_answers(self) -> None:
         if self._answering:

@@ -23,16 +23,18 @@ import uvicorn
 from jitctl import __version__
 from jitctl.config.load import Config, load
 from jitctl.control.redact import redact_text
-from jitctl.control.roles import TCP, UNIX
+from jitctl.control.roles import ADMIN, TCP, UNIX
 from jitctl.control.schema import ActionRequest, to_wire
 from jitctl.daemon import sd_notify
-from jitctl.daemon.api import Door, application
+from jitctl.daemon.api import application
 from jitctl.daemon.audit import Audit
-from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, rights
+from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, person_of, rights
+from jitctl.daemon.gate import Door
 from jitctl.daemon.hang import HangWatch
-from jitctl.daemon.keeper import READY_LIMIT_S, SIGNAL, Keeper
+from jitctl.daemon.keeper import SIGNAL, Caller, Keeper
 from jitctl.daemon.sd_notify import Notifier
 from jitctl.daemon.telemetry import Telemetry
+from jitctl.daemon.token import TokenFile
 from jitctl.errors import JitError, TimedOut
 from jitctl.safety.durable import create_record
 from jitctl.safety.keeper_lock import only_keeper
@@ -50,6 +52,8 @@ class Options:
     mode: str
     ready_fd: int | None
     mirror: bool
+    force: bool
+    reason: str
 
 
 def parse(argv: list[str]) -> Options:
@@ -59,8 +63,12 @@ def parse(argv: list[str]) -> Options:
     parser.add_argument("--mode", choices=("test", "production"), required=True)
     parser.add_argument("--ready-fd", type=int)
     parser.add_argument("--mirror", action="store_true", help="show the log on stderr too")
+    parser.add_argument("--force", action="store_true", help="production without a passing validate-live")
+    parser.add_argument("--reason", default="", help="for the audit trail")
     found = parser.parse_args(argv)
-    return Options(found.config_dir.absolute(), found.mode, found.ready_fd, found.mirror)
+    return Options(
+        found.config_dir.absolute(), found.mode, found.ready_fd, found.mirror, found.force, found.reason
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -117,6 +125,7 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
         for folder in (folders.data, folders.logs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         who = rights(config.main.socket.operator_group, config.main.socket.viewer_group)
+        token = _token_file(config, telemetry)
         tcp = bind_tcp(config.main.http.host, config.main.http.port)
         doors.append(tcp)
         port = tcp.getsockname()[1]
@@ -128,7 +137,13 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
             audit=Audit(folders.data / "audit.jsonl"),
             http_address=f"http://{config.main.http.host}:{port}",
         )
-        unix = bind_unix(folders.socket, who.operator_gid)
+        uid = os.getuid()
+        keeper.record_start(
+            Caller(person_of(os.getpid(), uid), uid, ADMIN, "process"),
+            reason=options.reason,
+            force=options.force,
+        )
+        unix = bind_unix(folders.socket, who.operator_gid, who.viewer_gid)
         doors.append(unix)
         latch = Latch(folders.data)
         if latch.is_new():
@@ -138,7 +153,7 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
         telemetry.log("daemon_started", version=__version__, mode=options.mode, configHash=config.hash)
         servers = [
             _server(application(keeper, UNIX, who)),
-            _server(application(keeper, TCP, who, port)),
+            _server(application(keeper, TCP, who, port, token)),
         ]
         serving = [
             asyncio.create_task(server.serve(sockets=[door]))
@@ -151,6 +166,7 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
             for server in servers:
                 server.should_exit = True
             await asyncio.wait(serving, timeout=5.0)
+            await keeper.refusals.flush()
             telemetry.log("daemon_stopped", uptimeS=round(keeper.uptime_s(), 1))
     except JitError as error:
         telemetry.log("start_failed", level="error", code=error.code, text=error.message)
@@ -164,6 +180,18 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
             folders.socket.unlink(missing_ok=True)
             folders.pid_file.unlink(missing_ok=True)
         telemetry.close()
+
+
+def _token_file(config: Config, telemetry: Telemetry) -> TokenFile | None:
+    http = config.main.http
+    if http.token_file is None:
+        return None
+
+    def changed(fault: str) -> None:
+        event = "token_file_unusable" if fault else "token_file_usable"
+        telemetry.log(event, level="error" if fault else "info", text=fault)
+
+    return TokenFile(config.resolve(http.token_file), http.token_role, changed)
 
 
 async def _run(keeper: Keeper, starter: Starter, notifier: Notifier) -> int:
@@ -204,8 +232,7 @@ def _say_if_failed(keeper: Keeper, task: asyncio.Task[None]) -> None:
 
 
 async def _start(keeper: Keeper) -> None:
-    await keeper.start_engine()
-    state = await keeper.wait_settled(READY_LIMIT_S)
+    state = await keeper.bring_up()
     keeper.telemetry.log("daemon_ready", state=state, mode=keeper.mode)
 
 
@@ -240,12 +267,14 @@ def _server(app: Door) -> _Server:
         ws="none",
         lifespan="off",
         log_config=None,
+        # What hostile requests make it say would fill the start-up log; our own log has what matters.
+        log_level="critical",
         access_log=False,
         server_header=False,
         date_header=False,
         proxy_headers=False,
         timeout_keep_alive=5,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=16 << 10,
     )
     return _Server(settings)

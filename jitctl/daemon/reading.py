@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from jitctl import __version__
 from jitctl.config.load import Config
@@ -13,20 +15,27 @@ from jitctl.daemon.engine_child import EngineChild
 LIVE_AGE_S = 4.0
 """A ping a second, two seconds each to answer: an older answer than this says nothing about now."""
 FIGURES_STALE_S = 5.0
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The keeper's knowledge at one moment; `ending` says that the daemon is on its way out."""
+    """The keeper's knowledge at one moment; `ending` says that the daemon is on its way out.
+
+    `armed` and `paused` are the data folder's, which may be ahead of a silent engine.
+    """
 
     config: Config
     mode: str
     engine: EngineChild | None
     armed: bool
+    paused: bool
     ending: bool
     http: str
     started_wall_s: float
     uptime_s: float
+    history: dict[str, list[float]]
+    recent: list[dict[str, Any]]
 
 
 def status_of(facts: Facts) -> Status:
@@ -41,27 +50,52 @@ def status_of(facts: Facts) -> Status:
     return Status(
         version=__version__,
         mode=facts.mode,
-        state=engine.state if engine is not None else "STOPPED",
+        state=shown_state(engine, facts.paused),
         ready=engine is not None and alive and engine.was_settled,
+        who=str(figures.get("who", "")),
         reason=reason,
         since_s=figures.get("sinceS"),
         crisis_level=str(figures.get("crisisLevel", "off")),
-        trading_ready=bool(figures.get("tradingReady")) and fresh and is_live(engine),
+        crisis_who=str(figures.get("crisisWho", "")),
+        crisis_reason=str(figures.get("crisisReason", "")),
+        crisis_since_s=figures.get("crisisSinceS"),
+        trading_ready=bool(figures.get("tradingReady")) and not facts.paused and fresh and is_live(engine),
         armed=facts.armed,
         chain_id=config.main.chain.chain_id,
         head_number=figures.get("headNumber"),
         head_age_s=_aged(figures.get("headAgeS"), engine),
         open_attempts=figures.get("openAttempts"),
         generation=int(figures.get("generation") or 1),
-        config_hash=config.hash,
+        config_hash=str(figures.get("configHash") or config.hash),
         keeper_pid=os.getpid(),
         started_at_s=facts.started_wall_s,
         uptime_s=facts.uptime_s,
         log_file=str(config.folders.log_file),
         http=facts.http,
         engine=_engine_figures(engine),
+        memory_mb=_memory_mb(engine),
+        executor=config.main.executor.address,
+        history=facts.history,
+        recent=facts.recent,
         figures=figures,
     )
+
+
+def _memory_mb(engine: EngineChild | None) -> dict[str, float]:
+    """Return the resident memory of both processes, in MiB."""
+    found = {"keeper": resident_mb(os.getpid())}
+    if engine is not None and engine.alive:
+        found["engine"] = resident_mb(engine.pid)
+    return {name: size for name, size in found.items() if size is not None}
+
+
+def resident_mb(pid: int) -> float | None:
+    """Return a process's resident memory in MiB; None if it is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return round(pages * _PAGE_BYTES / (1 << 20), 1)
 
 
 def health_of(facts: Facts, audit_queued: int, lines_lost: int) -> Health:
@@ -89,6 +123,13 @@ def health_of(facts: Facts, audit_queued: int, lines_lost: int) -> Health:
         uptime_s=facts.uptime_s,
         checks=list(checks),
     )
+
+
+def shown_state(engine: EngineChild | None, paused: bool) -> str:
+    """Return the engine's own state; RUNNING with the pause flag up is PAUSED: nothing is signed under it."""
+    if engine is None:
+        return "STOPPED"
+    return "PAUSED" if paused and engine.state == "RUNNING" else engine.state
 
 
 def is_live(engine: EngineChild | None) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from jitctl.control.redact import redact
 
 ROTATE_BYTES = 64 << 20
 KEEP_FILES = 10
+RECENT_KEPT = 20
+"""The latest warnings and errors, for status."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -35,6 +38,7 @@ class Telemetry:
         self._descriptor: int | None = None
         self._size = 0
         self.lost = 0
+        self.recent: deque[dict[str, Any]] = deque(maxlen=RECENT_KEPT)
 
     def log(
         self,
@@ -55,6 +59,8 @@ class Telemetry:
         stamp = time_s or self._wall_s()
         head = {"time": _iso(stamp), "level": level, "source": source, "event": event}
         body = {**head, **{key: value for key, value in redact(dict(fields)).items() if key not in head}}
+        if level in ("warning", "error"):
+            self.recent.append(body)
         line = json.dumps(body, ensure_ascii=False, default=str).encode() + b"\n"
         self._append(line)
         if self._mirror:

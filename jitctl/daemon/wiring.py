@@ -24,9 +24,11 @@ from jitctl.config.load import Config
 from jitctl.config.models import RelayConfig
 from jitctl.daemon.instruments import AdapterInstruments
 from jitctl.daemon.node_proof import NodeProof
+from jitctl.daemon.reloading import Reloader, Retarget
+from jitctl.daemon.self_check import SelfCheck
 from jitctl.domain.chain import Head
 from jitctl.domain.records import Mode
-from jitctl.domain.values import Address, PoolSpec
+from jitctl.domain.values import Address, PoolSpec, Token
 from jitctl.engine.engine import Engine
 from jitctl.engine.ports import Observer, Sink
 from jitctl.engine.settings import EngineSettings, Ports
@@ -64,9 +66,18 @@ class Keys:
     identities: tuple[SigningKey, ...]
 
 
+@dataclass(frozen=True)
+class Assembly:
+    """An engine, and what its process answers besides: reloads and questions about its adapters."""
+
+    engine: Engine
+    reloader: Reloader
+    self_check: SelfCheck
+
+
 @asynccontextmanager
-async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIterator[Engine]:
-    """Yield an engine that is ready to run; everything it holds is closed on the way out.
+async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIterator[Assembly]:
+    """Yield an engine that is ready to run and what belongs to it; all is closed on the way out.
 
     Raises `ConfigError` or `Refused` for keys, `Refused` if a signer is in use on this machine,
     `NodeError` if no node is to be believed, `LedgerError` if the ledger cannot be opened.
@@ -96,14 +107,73 @@ async def assembled(config: Config, mode: Mode, observer: Observer) -> AsyncIter
         relays = HttpRelays(_relays(config, keys))
         open_things.push_async_callback(relays.close)
 
-        yield Engine(
-            _ports(config, keys, nodes, reader, proof, ledger, relays, observer),
-            settings_of(config, owner),
-            strategy_params(config),
-            pool_specs(config, enabled_only=True),
-            routers(config),
-            mode,
+        specs = pool_specs(config, enabled_only=True)
+        feeds = Feeds.of(config, nodes, specs, keys.wallet.addresses)
+        ports = _ports(config, keys, nodes, reader, proof, ledger, relays, observer, feeds)
+        engine = Engine(
+            ports, settings_of(config, owner), strategy_params(config), specs, routers(config), mode
         )
+        yield Assembly(
+            engine,
+            Reloader(config, engine, feeds.retargets(keys.wallet.addresses)),
+            SelfCheck(feeds.book, relays, ledger, ports.clock),
+        )
+
+
+@dataclass(frozen=True)
+class Feeds:
+    """The adapters that look at the configured pools, and that a reload points at others."""
+
+    blocks: BlockFeed
+    book: ChainPoolBook
+    pending: PendingFeed
+    prices: FeedPrices | PoolTwapPrices
+    tracer: NodeTracer | None
+
+    @classmethod
+    def of(cls, config: Config, nodes: NodePool, specs: Sequence[PoolSpec], own: Sequence[Address]) -> Feeds:
+        main = config.main
+        blocks = BlockFeed(
+            nodes,
+            executor=Address(main.executor.address),
+            pools=tuple(spec.address for spec in specs),
+            max_reorg_depth=main.chain.max_reorg_depth,
+            settle_depth=main.chain.settle_depth,
+            stall_s=1.5 * main.chain.slot_seconds,
+            poll_s=min(1.0, main.chain.slot_seconds / 4),
+        )
+        book = ChainPoolBook(
+            nodes,
+            max_reorg_depth=main.chain.max_reorg_depth,
+            on_load=lambda loading: blocks.watch_pools(spec.address for spec in loading),
+        )
+        tracer = NodeTracer(nodes, specs, slot_seconds=main.chain.slot_seconds)
+        return cls(
+            blocks,
+            book,
+            PendingFeed(nodes, _watch(config, specs, own)),
+            _prices(config, nodes, specs),
+            tracer if main.engine.slow_path else None,
+        )
+
+    def retargets(self, own: Sequence[Address]) -> tuple[Retarget, ...]:
+        """Return what points each of them at a configuration; the book and the blocks follow the engine."""
+
+        def pending(config: Config) -> None:
+            self.pending.watch(_watch(config, pool_specs(config, enabled_only=True), own))
+
+        def prices(config: Config) -> None:
+            specs = pool_specs(config, enabled_only=True)
+            if isinstance(self.prices, FeedPrices):
+                self.prices.watch(_traded(specs), _feeds(config))
+            else:
+                self.prices.watch(specs)
+
+        def tracer(config: Config) -> None:
+            if self.tracer is not None:
+                self.tracer.watch_pools(pool_specs(config, enabled_only=True))
+
+        return pending, prices, tracer
 
 
 def _ports(
@@ -115,52 +185,40 @@ def _ports(
     ledger: LedgerStore,
     relays: HttpRelays,
     observer: Observer,
+    feeds: Feeds,
 ) -> Ports:
-    main, specs = config.main, pool_specs(config, enabled_only=True)
-    executor, depth = Address(main.executor.address), main.chain.max_reorg_depth
-    watched = tuple(spec.address for spec in specs)
-    blocks = BlockFeed(
-        nodes,
-        executor=executor,
-        pools=watched,
-        max_reorg_depth=depth,
-        settle_depth=main.chain.settle_depth,
-        stall_s=1.5 * main.chain.slot_seconds,
-        poll_s=min(1.0, main.chain.slot_seconds / 4),
-    )
-    book = ChainPoolBook(
-        nodes,
-        max_reorg_depth=depth,
-        on_load=lambda loading: blocks.watch_pools(spec.address for spec in loading),
-    )
-    pending = PendingFeed(nodes, _watch(config, specs, keys.wallet.addresses))
+    main = config.main
+    executor = Address(main.executor.address)
     simulator = NodeSimulator(nodes, executor=executor, timeout_s=main.engine.simulate_timeout_ms / 1000)
-    prices = _prices(config, nodes, specs)
     counted = {
-        "prices": prices.counters,
-        "block_feed": blocks.counters,
-        "pending_feed": pending.counters,
-        "pool_book": book.counters,
+        "prices": feeds.prices.counters,
+        "block_feed": feeds.blocks.counters,
+        "pending_feed": feeds.pending.counters,
+        "pool_book": feeds.book.counters,
         "simulations": simulator.counters,
     }
     return Ports(
         clock=SystemClock(),
-        sources=(blocks, pending, Errand(book.run), Errand(relays.keep_warm), Errand(proof.run)),
-        pool_book=book,
-        prices=prices,
+        sources=(
+            feeds.blocks,
+            feeds.pending,
+            Errand(feeds.book.run),
+            Errand(relays.keep_warm),
+            Errand(proof.run),
+        ),
+        pool_book=feeds.book,
+        prices=feeds.prices,
         simulator=simulator,
         signer=BundleSigner(keys.wallet, chain_id=main.chain.chain_id, executor=executor),
         relays=relays,
         chain=reader,
         ledger=ledger,
         observer=observer,
-        tracer=NodeTracer(nodes, specs, slot_seconds=main.chain.slot_seconds)
-        if main.engine.slow_path
-        else None,
+        tracer=feeds.tracer,
         closer=PublicCloser(nodes, reader, keys.wallet, chain_id=main.chain.chain_id, executor=executor),
         guards=ExecutorGuards(nodes, executor=executor),
         journal=Journal(config.folders.data, config.folders.data / LEDGER_NAME),
-        instruments=AdapterInstruments(nodes, counted),
+        instruments=AdapterInstruments(nodes, relays, counted),
     )
 
 
@@ -222,9 +280,15 @@ def _relays(config: Config, keys: Keys) -> list[RelayEndpoint]:
 def _prices(config: Config, nodes: NodePool, specs: Sequence[PoolSpec]) -> FeedPrices | PoolTwapPrices:
     if config.main.prices.source == "pool_twap":
         return PoolTwapPrices(nodes, specs=specs)
-    traded = {token.symbol: token for spec in specs for token in (spec.token0, spec.token1)}
-    feeds = {symbol: Address(feed) for symbol, feed in config.main.prices.feeds.items()}
-    return FeedPrices(nodes, weth=tokens(config)["WETH"], tokens=list(traded.values()), feeds=feeds)
+    return FeedPrices(nodes, weth=tokens(config)["WETH"], tokens=_traded(specs), feeds=_feeds(config))
+
+
+def _traded(specs: Sequence[PoolSpec]) -> list[Token]:
+    return list({token.symbol: token for spec in specs for token in (spec.token0, spec.token1)}.values())
+
+
+def _feeds(config: Config) -> dict[str, Address]:
+    return {symbol: Address(feed) for symbol, feed in config.main.prices.feeds.items()}
 
 
 def _watch(config: Config, specs: Sequence[PoolSpec], own: Sequence[Address]) -> PendingWatch:

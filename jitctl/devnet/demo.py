@@ -139,7 +139,8 @@ async def run_demo(folder: Path, plot_path: Path, say: Say, *, seed: int = 1) ->
                 await net.chain.next_block()
                 step(f"test mode, block {net.chain.head.number}: {_described(orders)}")
                 refused += await _trade(net, users, orders)
-            step("switching the bot to production")
+            step("proving the test bot fit for production, and switching")
+            await bot.verb("validate-live")
             await bot.verb("start", "--mode", "production", "--yes", "--reason", "demo")
             for index, orders in enumerate(PRODUCTION_SLOTS):
                 await net.chain.next_block()

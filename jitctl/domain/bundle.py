@@ -84,6 +84,13 @@ ABANDON_REASONS = frozenset(
 )  # fmt: skip
 """Why an attempt ends before a byte leaves; frozen names, they are metric labels and report rows."""
 
+FAULT_REASONS = (
+    "mint_reverts", "burn_reverts", "nonce_mismatch", "balance_short", "simulation_failed",
+    "simulation_timeout", "raw_mismatch", "sign_failed", "ledger", "internal", "barrier_timeout",
+)  # fmt: skip
+"""Those that speak against us or what we depend on; a victim that reverts, or a block that came first,
+does not."""
+
 
 @dataclass(frozen=True, slots=True)
 class SignedBundle:

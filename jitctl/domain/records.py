@@ -46,7 +46,7 @@ ETH = Address("eth")
 
 @dataclass(frozen=True, slots=True)
 class EngineRecord:
-    """The engine's last state, and who put it there, why and when (Unix time)."""
+    """The engine's last state and crisis level, and who set each, why and when (Unix time)."""
 
     state: EngineState
     crisis: CrisisLevel
@@ -54,6 +54,9 @@ class EngineRecord:
     who: str
     why: str
     time_s: float
+    crisis_who: str = ""
+    crisis_why: str = ""
+    crisis_time_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

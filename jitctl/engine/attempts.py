@@ -159,6 +159,7 @@ class AttemptRunner:
         if not self._worth_it(attempt, simulation):
             return "unprofitable", "the simulation's own figures are below the floor"
         self._move(attempt, AttemptEvent.SIMULATE_OK, simulated=attempt.simulated)
+        self._time_since_begin(attempt, "simulated", self._clock.monotonic_ns())
         return "", ""
 
     async def _submit(self, attempt: Attempt) -> tuple[str, str]:
@@ -218,10 +219,7 @@ class AttemptRunner:
         """Submit to all relays; whatever they answer, bytes may have left, so errors are only counted."""
         began_ns = self._clock.monotonic_ns()
         self._metrics.happenings.add("submissions")
-        if attempt.seen_ns:
-            self._keep_time(attempt, "seen_to_sent", (began_ns - attempt.seen_ns) / 1e6)
-        if attempt.head_ns:
-            self._keep_time(attempt, "head_to_sent", (began_ns - attempt.head_ns) / 1e6)
+        self._time_since_begin(attempt, "sent", began_ns)
         replies: tuple[RelayReply, ...] = ()
         try:
             replies = await within(
@@ -295,6 +293,13 @@ class AttemptRunner:
 
     def _time(self, attempt: Attempt, stage: str, began_ns: int) -> None:
         self._keep_time(attempt, stage, (self._clock.monotonic_ns() - began_ns) / 1e6)
+
+    def _time_since_begin(self, attempt: Attempt, what: str, now_ns: int) -> None:
+        """Keep how long it took from what began the attempt: its victim, or a new head."""
+        if attempt.seen_ns:
+            self._keep_time(attempt, f"seen_to_{what}", (now_ns - attempt.seen_ns) / 1e6)
+        if attempt.head_ns:
+            self._keep_time(attempt, f"head_to_{what}", (now_ns - attempt.head_ns) / 1e6)
 
     def _keep_time(self, attempt: Attempt, stage: str, elapsed_ms: float) -> None:
         self._metrics.time(stage, elapsed_ms)

@@ -21,7 +21,7 @@ from jitctl.engine.parts import Parts
 from jitctl.engine.reads import Reads
 from jitctl.engine.reporting import Reporting
 from jitctl.engine.within import within
-from jitctl.errors import CannotDetermine, JitError, PositionsOpen, Refused, UsageError
+from jitctl.errors import CannotDetermine, JitError, PermissionDenied, PositionsOpen, Refused, UsageError
 
 Body = dict[str, Any]
 CLEAR_READ_TIMEOUT_S = 0.9
@@ -83,7 +83,9 @@ class Commands:
 
     async def pool_status(self, asked: Asked) -> Body:
         """Return every watched pool's price, tick and liquidity as of the head."""
-        return {"message": "pools", "changed": False, "pools": self._reporting.pools()}
+        head = self._parts.picture.head
+        number = head.number if head is not None else None
+        return {"message": "pools", "changed": False, "headNumber": number, "pools": self._reporting.pools()}
 
     async def pause(self, asked: Asked) -> Body:
         """Sign nothing more from the answer on; bundles already out may still land and are named."""
@@ -182,13 +184,18 @@ class Commands:
         )
 
     async def crisis_mode(self, asked: Asked) -> Body:
-        """Set the crisis level (`args["level"]`)."""
+        """Set the crisis level (`args["level"]`); a lower one only where `args["may_loosen"]` allows it."""
         try:
             level = CrisisLevel(str(asked.args.get("level", "")))
         except ValueError:
             raise UsageError(
                 f"no crisis level {asked.args.get('level')!r}", hint=f"one of: {', '.join(CrisisLevel)}"
             ) from None
+        if level.rank < self._parts.standing.crisis.rank and not asked.args.get("may_loosen", True):
+            raise PermissionDenied(
+                f"lowering the crisis level from {self._parts.standing.crisis} needs the role admin",
+                hint="an administrator (the daemon's own user, or root) may do this",
+            )
         changed = self._parts.standing.set_crisis(level, asked.who, asked.reason)
         return self._body(f"crisis level {level}" if changed else f"already {level}", changed=changed)
 

@@ -110,7 +110,7 @@ class Engine:
             barrier=SubmitBarrier(settings.data_dir),
         )
         if last is not None:
-            parts.standing.crisis = last.crisis
+            parts.standing.restore_crisis(last)
         attempts = AttemptDesk(parts)
         self._pending = PendingDesk(parts, attempts)
         self._halting = Halting(parts, attempts)

@@ -30,7 +30,8 @@ HAPPENINGS = (
 
 STAGES = (
     "decode", "evaluate", "simulate", "parent_reread", "sign", "commit", "submit",
-    "seen_to_planned", "seen_to_sent", "head_to_planned", "head_to_sent", "barrier_wait",
+    "seen_to_planned", "seen_to_simulated", "seen_to_sent",
+    "head_to_planned", "head_to_simulated", "head_to_sent", "barrier_wait",
 )  # fmt: skip
 """Frozen names of what is timed, in milliseconds."""
 

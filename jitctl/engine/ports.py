@@ -232,6 +232,9 @@ class Instruments(Protocol):
     def nodes(self) -> Sequence[Mapping[str, object]]:
         """Each node's health, in configured order; JSON-able, camelCase."""
 
+    def relays(self) -> Mapping[str, Mapping[str, int]]:
+        """Each relay's counts by outcome, in configured order."""
+
 
 class Observer(Protocol):
     """Where the engine says what it does, for logs and pages; never blocks, never raises."""

@@ -30,6 +30,9 @@ class Reporting:
             "reason": standing.why,
             "sinceS": standing.since_s,
             "crisisLevel": standing.crisis.value,
+            "crisisWho": standing.crisis_who,
+            "crisisReason": standing.crisis_why,
+            "crisisSinceS": standing.crisis_since_s or None,
             "tradingReady": standing.running and picture.ready(clock.monotonic_ns()),
             "synced": picture.synced,
             "generation": picture.generation,
@@ -58,13 +61,20 @@ class Reporting:
             "poolsWatched": len(picture.specs),
             "poolsExact": len(parts.ports.pool_book.pools()),
             "nodes": [dict(row) for row in instruments.nodes()] if instruments else [],
+            "relays": {name: dict(counts) for name, counts in instruments.relays().items()}
+            if instruments
+            else {},
             "counts": {**parts.metrics.snapshot(), **(instruments.counts() if instruments else {})},
             "stages": {name: asdict(times) for name, times in parts.metrics.stages().items()},
         }
 
     def pools(self) -> list[dict[str, Any]]:
-        """Return each watched pool as of the pool book's block; `exact` is False where it has no snapshot."""
+        """Return each watched pool as of the pool book's block.
+
+        `exact` is False where it has no snapshot; `problem` says why no attempt would be made in it.
+        """
         parts = self._parts
+        guards, marks = parts.picture.guards, parts.picture.marks
         snapshots = parts.ports.pool_book.pools()
         rows = []
         for spec in parts.picture.specs.values():
@@ -77,6 +87,13 @@ class Reporting:
                 "feePips": spec.fee_pips,
                 "exact": pool is not None,
             }
+            rules = guards.rules.get(spec.address) if guards is not None else None
+            if pool is None:
+                row["problem"] = "no exact snapshot: it is read again with the next block"
+            elif rules is not None and not rules.may_open:
+                row["problem"] = "the executor contract does not allow it"
+            elif marks is not None and spec.quote_token.address not in marks.weth_wei_per_base_unit:
+                row["problem"] = f"no external price of {spec.quote_token.symbol}"
             if pool is not None:
                 row |= {
                     "sqrtPriceX96": str(pool.sqrt_price_x96),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jitctl.domain.engine_state import CrisisLevel, EngineEvent, EngineState, move
 from jitctl.domain.records import EngineRecord, Mode
 from jitctl.engine.metrics import Metrics
@@ -23,6 +25,7 @@ class Standing:
         self.who = "engine"
         self.why = "start"
         self.since_s = clock.wall_s()
+        self.crisis_who, self.crisis_why, self.crisis_since_s = "", "", 0.0
         self._clock = clock
         self._ledger = ledger
         self._metrics = metrics
@@ -42,7 +45,7 @@ class Standing:
         before, after = self.state, move(self.state, event)
         if after is before:
             return after
-        record = EngineRecord(after, self.crisis, self.mode, who, why, self._clock.wall_s())
+        record = replace(self._record(), state=after, who=who, why=why, time_s=self._clock.wall_s())
         self._keep(record, must=event in _LOOSENING)
         self.state, self.who, self.why, self.since_s = after, who, why, record.time_s
         told = {"before": before.value, "state": after.value, "who": who, "why": why}
@@ -53,18 +56,32 @@ class Standing:
         """Change the crisis level; False if it is that already. `LedgerError` only when loosening."""
         if level is self.crisis:
             return False
-        record = EngineRecord(self.state, level, self.mode, who, why, self._clock.wall_s())
+        now_s = self._clock.wall_s()
+        record = replace(self._record(), crisis=level, crisis_who=who, crisis_why=why, crisis_time_s=now_s)
         self._keep(record, must=level.rank < self.crisis.rank)
         told = {"before": self.crisis.value, "crisis": level.value, "who": who, "why": why}
-        self.crisis = level
+        self._take_crisis(record)
         self._observer.event("crisis_level", told)
         return True
 
     def save_again(self) -> None:
         """Try again to save what the ledger refused."""
         if self._unsaved:
-            record = EngineRecord(self.state, self.crisis, self.mode, self.who, self.why, self.since_s)
-            self._keep(record, must=False)
+            self._keep(self._record(), must=False)
+
+    def restore_crisis(self, last: EngineRecord) -> None:
+        """Take over the crisis level of the last run: a restart loosens nothing."""
+        self._take_crisis(last)
+
+    def _take_crisis(self, record: EngineRecord) -> None:
+        self.crisis, self.crisis_who = record.crisis, record.crisis_who
+        self.crisis_why, self.crisis_since_s = record.crisis_why, record.crisis_time_s
+
+    def _record(self) -> EngineRecord:
+        return EngineRecord(
+            self.state, self.crisis, self.mode, self.who, self.why, self.since_s,
+            self.crisis_who, self.crisis_why, self.crisis_since_s,
+        )  # fmt: skip
 
     def _keep(self, record: EngineRecord, *, must: bool) -> None:
         try:

@@ -36,6 +36,15 @@ class HttpRelays:
 
         return await self._ask_all(one)
 
+    async def check(self, head_number: int) -> tuple[RelayReply, ...]:
+        """Ask every relay something that needs our signature and changes nothing: our own statistics."""
+        params = [{"blockNumber": hex(head_number)}]
+
+        async def one(relay: HttpRelay) -> RelayReply:
+            return (await relay.request("flashbots_getUserStatsV2", params)).as_reply(relay.name)
+
+        return await self._ask_all(one)
+
     async def keep_warm(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Keep a connection open to every relay, for ever."""
         while True:

@@ -118,9 +118,18 @@ def _001_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _002_crisis(connection: sqlite3.Connection) -> None:
+    for column in (
+        "crisis_who TEXT NOT NULL DEFAULT ''",
+        "crisis_why TEXT NOT NULL DEFAULT ''",
+        "crisis_time_s REAL NOT NULL DEFAULT 0",
+    ):
+        connection.execute(f"ALTER TABLE engine ADD COLUMN {column}")
+
+
 Migration = tuple[int, str, Callable[[sqlite3.Connection], None]]
 
-MIGRATIONS: tuple[Migration, ...] = ((1, "tables", _001_tables),)
+MIGRATIONS: tuple[Migration, ...] = ((1, "tables", _001_tables), (2, "crisis", _002_crisis))
 """Number, name and step; numbers rise by one, and a released step is never edited."""
 
 SCHEMA_VERSION = MIGRATIONS[-1][0]

@@ -9,13 +9,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jitctl.domain.engine_state import CrisisLevel, EngineState
-from jitctl.domain.records import EngineRecord, Event, Flow, FlowKind, Mode, StoredAttempt
+from jitctl.domain.records import EngineRecord, Event, Flow, FlowKind, StoredAttempt
 from jitctl.domain.values import Address, Hash32
 from jitctl.errors import LedgerError
 from jitctl.ledger.failures import check_hint
 from jitctl.ledger.migrations import SCHEMA_VERSION, check_version
-from jitctl.ledger.rows import stored_attempt
+from jitctl.ledger.rows import engine_record, stored_attempt
 
 FOREVER_S = 1e12
 """A time after every record."""
@@ -56,13 +55,7 @@ class LedgerReader:
     def engine(self) -> EngineRecord | None:
         """Return the engine's last state; None if none was ever saved."""
         rows = self._rows("SELECT * FROM engine")
-        if not rows:
-            return None
-        row = rows[0]
-        return EngineRecord(
-            EngineState(row["state"]), CrisisLevel(row["crisis"]), Mode(row["mode"]),
-            row["who"], row["why"], row["time_s"],
-        )  # fmt: skip
+        return engine_record(rows[0]) if rows else None
 
     def attempts(self, since_s: float = 0.0, until_s: float = FOREVER_S) -> tuple[StoredAttempt, ...]:
         """Return the attempts planned in [since, until), oldest first."""

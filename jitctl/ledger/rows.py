@@ -10,8 +10,17 @@ from typing import Any
 
 from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import LegAmounts
+from jitctl.domain.engine_state import CrisisLevel, EngineState
 from jitctl.domain.plan import JitPlan
-from jitctl.domain.records import AttemptChange, AttemptRecord, AttemptResult, Mode, Outcome, StoredAttempt
+from jitctl.domain.records import (
+    AttemptChange,
+    AttemptRecord,
+    AttemptResult,
+    EngineRecord,
+    Mode,
+    Outcome,
+    StoredAttempt,
+)
 from jitctl.domain.values import Address, Hash32
 
 _AMOUNTS = tuple(field.name for field in fields(LegAmounts))
@@ -128,3 +137,19 @@ def stored_attempt(row: sqlite3.Row) -> StoredAttempt:
         latencies_ms=json.loads(row["latencies_ms"]),
         updated_s=row["updated_s"],
     )
+
+
+def engine_record(row: sqlite3.Row) -> EngineRecord:
+    """Return the one row of the table `engine`."""
+    return EngineRecord(
+        EngineState(row["state"]), CrisisLevel(row["crisis"]), Mode(row["mode"]),
+        row["who"], row["why"], row["time_s"], row["crisis_who"], row["crisis_why"], row["crisis_time_s"],
+    )  # fmt: skip
+
+
+def engine_row(record: EngineRecord) -> tuple[object, ...]:
+    """Return the row without its id, in the table's order."""
+    return (
+        record.state.value, record.crisis.value, record.mode.value, record.who, record.why, record.time_s,
+        record.crisis_who, record.crisis_why, record.crisis_time_s,
+    )  # fmt: skip

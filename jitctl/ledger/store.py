@@ -15,7 +15,6 @@ from types import TracebackType
 
 from jitctl.domain.attempt_state import UNSETTLED_STATES, AttemptEvent, AttemptState, move
 from jitctl.domain.bundle import RelayReply
-from jitctl.domain.engine_state import CrisisLevel, EngineState
 from jitctl.domain.records import (
     AttemptChange,
     AttemptRecord,
@@ -23,7 +22,6 @@ from jitctl.domain.records import (
     Flow,
     IntendedClose,
     KnownNonce,
-    Mode,
     StoredAttempt,
 )
 from jitctl.domain.values import Address, Hash32
@@ -35,6 +33,8 @@ from jitctl.ledger.rows import (
     RESULT_COLUMNS,
     attempt_row,
     change_columns,
+    engine_record,
+    engine_row,
     stored_attempt,
     to_json,
 )
@@ -84,27 +84,21 @@ class LedgerStore:
 
     def engine(self) -> EngineRecord | None:
         row = self._query("SELECT * FROM engine").fetchone()
-        if row is None:
-            return None
-        return EngineRecord(
-            EngineState(row["state"]), CrisisLevel(row["crisis"]), Mode(row["mode"]),
-            row["who"], row["why"], row["time_s"],
-        )  # fmt: skip
+        return None if row is None else engine_record(row)
 
     def save_engine(self, record: EngineRecord) -> None:
-        values = (
-            record.state.value, record.crisis.value, record.mode.value, record.who, record.why, record.time_s
-        )  # fmt: skip
         data = {
-            "state": values[0],
-            "crisis": values[1],
-            "mode": values[2],
+            "state": record.state.value,
+            "crisis": record.crisis.value,
+            "mode": record.mode.value,
             "who": record.who,
             "why": record.why,
+            "crisis_who": record.crisis_who,
+            "crisis_why": record.crisis_why,
         }
         self._commit(
             [
-                ("INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?, ?, ?, ?)", values),
+                ("INSERT OR REPLACE INTO engine VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)", engine_row(record)),
                 (_INSERT_EVENT, (record.time_s, "engine_state", to_json(data))),
             ]
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jitctl.errors import JitError
-from jitctl.safety.barrier import PATIENCE_S, SubmitBarrier
+from jitctl.errors import JitError, TimedOut
+from jitctl.safety.barrier import END_S, PATIENCE_S, SubmitBarrier
 from jitctl.safety.latch import Latch
 from jitctl.safety.process_identity import ProcessIdentity
 
@@ -22,21 +23,21 @@ class Stopped:
 
 
 def halt_now(data_dir: Path, who: str, why: str, now_s: float, *, patience_s: float = PATIENCE_S) -> Stopped:
-    """Halt, and return once no signature can follow: at most about two `patience_s` later.
+    """Halt, and return once no signature can follow: at most `patience_s + 3 * END_S` later.
 
-    Works with the daemon dead, hung or stopped and with the disk full. Raises `TimedOut` if the barrier
-    stays held and `JitError` if the data folder cannot be changed; the barrier is tried in any case, so
-    that a signer which hangs is ended even then.
+    Works with the daemon dead, hung or stopped and with the disk full. Raises `TimedOut`, "requested, not
+    confirmed", if the barrier stays held or the data folder cannot be changed. The barrier is tried in any
+    case, so that a signer which hangs is ended even then.
     """
-    return _stop(data_dir, lambda latch: latch.halt(who, why, now_s), patience_s)
+    return _stop("halt", data_dir, lambda latch: latch.halt(who, why, now_s), patience_s)
 
 
 def pause_now(data_dir: Path, who: str, why: str, now_s: float, *, patience_s: float = PATIENCE_S) -> Stopped:
     """Raise the pause flag, and return once no signature can follow; as `halt_now`."""
-    return _stop(data_dir, lambda latch: latch.pause(who, why, now_s), patience_s)
+    return _stop("pause", data_dir, lambda latch: latch.pause(who, why, now_s), patience_s)
 
 
-def _stop(data_dir: Path, change: Callable[[Latch], bool], patience_s: float) -> Stopped:
+def _stop(what: str, data_dir: Path, change: Callable[[Latch], bool], patience_s: float) -> Stopped:
     failure: JitError | None = None
     changed = False
     try:
@@ -44,12 +45,24 @@ def _stop(data_dir: Path, change: Callable[[Latch], bool], patience_s: float) ->
     except JitError as error:
         failure = error
     barrier = SubmitBarrier(data_dir)
-    taken = barrier.take(patience_s=patience_s)
+    try:
+        taken = barrier.take(patience_s=patience_s)
+    except JitError as error:
+        raise _unconfirmed(what, (failure or error).message, error.hint) from error
     taken.held.release()
-    if failure is not None:
-        # The file could not be changed: a signer that lives could sign again, so it must not live.
-        signer = barrier.signer()
-        if signer is not None and signer.is_alive():
-            signer.kill(wait_s=patience_s)
-        raise failure
-    return Stopped(changed, taken.waited_s, taken.killed)
+    if failure is None:
+        return Stopped(changed, taken.waited_s, taken.killed)
+    # The file could not be changed: a signer that lives could sign again, so it must not live.
+    signer = barrier.signer()
+    if signer is None:
+        raise _unconfirmed(what, failure.message, failure.hint)
+    try:
+        ended = not signer.is_alive() or (signer.pid != os.getpid() and signer.kill(wait_s=END_S))
+    except PermissionError:
+        ended = False
+    told = "has been ended, but a new one would not know" if ended else "still runs"
+    raise _unconfirmed(what, f"{failure.message}; the signer (pid {signer.pid}) {told}", failure.hint)
+
+
+def _unconfirmed(what: str, why: str, hint: str) -> TimedOut:
+    return TimedOut(f"the {what} is requested, not confirmed: {why}", hint=hint)

@@ -114,7 +114,7 @@ async def _bot(manifest: Manifest) -> AsyncIterator[tuple[Bot, Path]]:
     config = Path(manifest.data["configDir"])
     bot = Bot(config)
     try:
-        await bot.verb("start", "--mode", "production", "--yes", "--reason", "benchmark")
+        await bot.verb("start", "--mode", "production", "--yes", "--force", "--reason", "benchmark")
         yield bot, config.parent / "data"
     finally:
         await bot.ensure_gone()

@@ -1,9 +1,11 @@
 """A program that speaks the link as the engine does and trades nothing: stands in for process 2.
 
-`JITCTL_DOUBLE` is a list of words: `die-starting`, `fail-starting`, `never-ready`, `halted`, `production`,
-`hang-on-pause` (the event loop stops answering at the first pause), `hold-barrier` (and meanwhile keeps the
-submit barrier), `hang-on-stop`, `die-on-resume`, `leak` (writes a secret to its log and stderr),
-`collide` (its log line has fields named as what every line begins with).
+`JITCTL_DOUBLE` is a list of words: `die-starting`, `fail-starting`, `never-ready` (or a file of that name
+beside the data folder), `halted`, `production`, `hang-on-pause` (it stops answering at the first pause),
+`hold-barrier` (and meanwhile keeps the submit barrier), `hang-on-stop`, `die-on-resume`, `leak` (writes a
+secret to its log and stderr), `collide` (its log line has fields named as what every line begins with),
+`refuse-reload`, `sick-pool`, `one-out` (a bundle for block 8 is out, and stays so), `position-open` (a
+position is open, and stays so).
 """
 
 from __future__ import annotations
@@ -20,11 +22,21 @@ from pathlib import Path
 
 from jitctl.config.locate import quick_folders
 from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply
-from jitctl.errors import JitError, LinkClosed, Refused
+from jitctl.errors import JitError, LinkClosed, PermissionDenied, Refused, UsageError
 from jitctl.safety.barrier import SubmitBarrier
 from jitctl.safety.latch import Latch
 from jitctl.safety.process_identity import ProcessIdentity
 
+COUNTS = {
+    "happenings": {"heads": 7, "pending_seen": 9, "pending_understood": 5},
+    "outcomes": {"landed": 1, "missed": 3},
+    "abandons": {"mode_test": 4},
+}
+STAGES = {
+    "seen_to_simulated": {"count": 4, "p50_ms": 5.0, "p95_ms": 9.0, "p99_ms": 9.0, "max_ms": 9.5},
+}
+POOL = "0x" + "66" * 20
+LEVELS = ("off", "low", "medium", "high", "critical")
 CANARY = "c0ffee" * 10 + "c0ff"
 
 
@@ -32,25 +44,34 @@ class Double:
     def __init__(self, link: Link, words: set[str], data: Path) -> None:
         self.link = link
         self.words = words
+        self.base = data.parent
         self.latch = Latch(data)
         self.barrier = SubmitBarrier(data)
         self.barrier.register_signer(ProcessIdentity.current())
         self.state = "STARTING"
+        self.crisis = "off"
+        self.reason = ""
+        self.generation = 1
         self.pings = 0
 
     def become(self, state: str, reason: str = "") -> None:
-        self.state = state
+        self.state, self.reason = state, reason
         body = {
             "reason": reason,
+            "crisisLevel": self.crisis,
+            "generation": self.generation,
             "tradingReady": state == "RUNNING",
             "headNumber": 7,
             "headAgeS": 0.5,
             "openAttempts": 0,
+            "outstandingBundles": int("one-out" in self.words),
+            "lastTargetBlock": 8 if "one-out" in self.words else None,
+            "openPositions": ["0xp001"] if "position-open" in self.words else [],
         }
         self.link.offer(
             Figures(
                 state,
-                {**body, "counts": {"happenings": {"heads": 7}, "outcomes": {"landed": 1, "missed": 3}}},
+                {**body, "counts": COUNTS, "stages": STAGES},
             )
         )
 
@@ -82,6 +103,40 @@ class Double:
                 changed = self.state != "RUNNING"
                 self.become("RUNNING")
                 return {"changed": changed, "message": "resumed" if changed else "already running"}
+            case "emergency-stop":
+                if "hang-on-pause" in self.words:
+                    self.hang()
+                changed = self.latch.halt(command.who, command.reason, time.time())
+                self.become("HALTED", command.reason)
+                return {"changed": changed, "message": "halted" if changed else "already halted"}
+            case "crisis-mode":
+                level = str(command.args["level"])
+                if level not in LEVELS:
+                    raise UsageError(f"no crisis level {level!r}")
+                if LEVELS.index(level) < LEVELS.index(self.crisis) and not command.args["may_loosen"]:
+                    raise PermissionDenied("lowering the crisis level needs the role admin")
+                changed, self.crisis = level != self.crisis, level
+                self.become(self.state, self.reason)
+                return {"changed": changed, "message": f"crisis level {level}"}
+            case "reload":
+                if "refuse-reload" in self.words:
+                    raise Refused("not reloaded: the node is away")
+                self.generation += 1
+                self.become(self.state, self.reason)
+                return {"changed": True, "message": f"generation {self.generation}"}
+            case "pool-status":
+                row = {
+                    "address": POOL,
+                    "exact": True,
+                    "tick": 5,
+                    "sqrtPriceX96": str(1 << 96),
+                    "liquidity": "7",
+                }
+                problem = {"problem": "no exact snapshot"} if "sick-pool" in self.words else {}
+                return {"headNumber": 7, "pools": [row | problem]}
+            case "self-check":
+                result = "fail" if "sick-pool" in self.words else "pass"
+                return {"checks": [{"name": "snapshots", "result": result, "detail": "of the double"}]}
             case "clear-halt":
                 changed = self.state == "HALTED"
                 if changed:
@@ -111,7 +166,7 @@ class Double:
         if "die-starting" in self.words:
             sys.stderr.write("Segmentation fault (not really)\n")
             return 11
-        if "never-ready" not in self.words:
+        if "never-ready" not in self.words and not (self.base / "never-ready").exists():
             paused = self.latch.paused()
             self.become("HALTED" if "halted" in self.words else "PAUSED" if paused else "RUNNING")
         while True:

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -89,13 +90,16 @@ class RunningKeeper:
         behaviour: str,
         env: dict[str, str] | None = None,
         wait: bool = True,
+        launcher: list[str] | None = None,
     ) -> None:
         self.config = config
         self.base = config.parent
         reader, writer = os.pipe()
         argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(config), "--mode", mode]
+        if mode == "production":
+            argv += ["--force", "--reason", "a test"]
         self.process = subprocess.Popen(
-            [*argv, "--ready-fd", str(writer)],
+            [*(launcher or []), *argv, "--ready-fd", str(writer)],
             pass_fds=(writer,),
             env={**environment(behaviour), **(env or {})},
             stderr=subprocess.PIPE,
@@ -126,11 +130,34 @@ class RunningKeeper:
     def engine_pid(self) -> int:
         return int(self.client().call("status")["engine"]["pid"])
 
+    def ask_tcp(
+        self, request: str, *headers: str, host: str = "", version: str = "1.1", body: bytes = b""
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body of one request, as written: `GET /path`; `host` "-" sends none."""
+        address = self.http.removeprefix("http://")
+        name, port = address.split(":")
+        named = [] if host == "-" else [f"Host: {host or address}"]
+        framed = any(each.lower().startswith(("content-length", "transfer-encoding")) for each in headers)
+        length = [f"Content-Length: {len(body)}"] if body and not framed else []
+        lines = [f"{request} HTTP/{version}", *named, *length, *headers, "Connection: close", "", ""]
+        with socket.create_connection((name, int(port)), timeout=20) as link:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                link.sendall("\r\n".join(lines).encode("latin-1") + body)
+            raw = b""
+            with contextlib.suppress(ConnectionResetError):
+                while chunk := link.recv(65_536):
+                    raw += chunk
+        head, _, answer = raw.partition(b"\r\n\r\n")
+        first, *rest = head.decode("latin-1").split("\r\n")
+        found = {key.lower(): value.strip() for key, _, value in (line.partition(":") for line in rest)}
+        return int(first.split()[1]), found, answer
+
     def log(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in (self.base / "logs" / "jit-bot.log").read_text().splitlines()]
 
     def audit(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in (self.base / "data" / "audit.jsonl").read_text().splitlines()]
+        trail = self.base / "data" / "audit.jsonl"
+        return [json.loads(line) for line in trail.read_text().splitlines()] if trail.is_file() else []
 
     def end(self) -> None:
         """End keeper and engine, whatever state they are in."""
@@ -153,9 +180,12 @@ def running_keeper(
     behaviour: str = "",
     env: dict[str, str] | None = None,
     wait: bool = True,
+    launcher: list[str] | None = None,
 ) -> Iterator[RunningKeeper]:
     config = folder / "config"
-    keeper = RunningKeeper(config if config.exists() else write_config(folder), mode, behaviour, env, wait)
+    if not config.exists():
+        write_config(folder)
+    keeper = RunningKeeper(config, mode, behaviour, env, wait, launcher)
     try:
         yield keeper
     finally:

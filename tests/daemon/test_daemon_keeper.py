@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from installation import eventually, running_keeper, write_config
 
-from jitctl.daemon.audit import GENESIS, line_hash
+from jitctl.control.audit_chain import GENESIS, line_hash
 from jitctl.errors import DaemonNotRunning, Refused, UsageError
 from jitctl.safety.barrier import SubmitBarrier
 from jitctl.safety.latch import Latch
@@ -60,9 +60,11 @@ def test_every_command_is_in_the_audit_chain(keeper):
     keeper.client().call("stop")
     keeper.process.wait(10)
     records = keeper.audit()
-    assert [record["verb"] for record in records] == ["pause", "resume", "stop"]
-    assert records[0]["why"] == "why not"
-    assert (records[0]["before"], records[0]["after"], records[0]["door"]) == ("RUNNING", "PAUSED", "unix")
+    assert [record["verb"] for record in records] == ["start", "pause", "resume", "stop"]
+    started, paused = records[:2]
+    assert (started["before"], started["mode"], started["door"]) == ("STOPPED", "test", "process")
+    assert paused["why"] == "why not"
+    assert (paused["before"], paused["after"], paused["door"]) == ("RUNNING", "PAUSED", "unix")
     previous = GENESIS
     for record in records:
         assert record["prev"] == previous
@@ -200,7 +202,13 @@ def test_engine_ends_when_its_keeper_is_killed(keeper):
 
 def test_test_engine_is_replaced_by_a_production_one(keeper):
     first, keeper_pid = keeper.engine_pid(), keeper.process.pid
-    assert keeper.client().call("start", body={"mode": "production"}, timeout_s=30)["changed"] is True
+    with pytest.raises(Refused, match="validate-live"):
+        keeper.client().call("start", body={"mode": "production"})
+    with pytest.raises(UsageError, match="reason"):
+        keeper.client().call("start", body={"mode": "production", "force": True})
+    assert keeper.engine_pid() == first
+    forced = {"mode": "production", "force": True, "reason": "nothing to validate here"}
+    assert keeper.client().call("start", body=forced, timeout_s=30)["changed"] is True
     status = keeper.client().call("status")
     assert (status["mode"], status["keeperPid"]) == ("production", keeper_pid)
     assert status["engine"]["pid"] != first
@@ -308,6 +316,7 @@ def test_port_that_is_taken_is_named_with_its_owner(tmp_path, keeper):
 
 
 def test_audit_that_cannot_be_written_refuses_resume_and_lets_pause_through(keeper):
+    (keeper.base / "data" / "audit.jsonl").unlink()
     (keeper.base / "data" / "audit.jsonl").mkdir()
     assert keeper.client().call("pause")["changed"] is True
     with pytest.raises(Refused, match="audit"):

@@ -85,7 +85,7 @@ async def live(net):
     argv = ("--config-dir", str(other / "config"), "start", "--mode", "test")
     assert "already in use" in (await jitctl(net, *argv, code=9))["error"]["message"]
 
-    switched = await jitctl(net, "start", "--mode", "production", "--yes", "--reason", "go")
+    switched = await jitctl(net, "start", "--mode", "production", "--yes", "--force", "--reason", "go")
     assert (switched["mode"], switched["keeperPid"]) == ("production", net.keeper_pid)
     net.engine_pid = switched["engine"]["pid"]
 

@@ -343,7 +343,7 @@ async def world(tmp_path: Path, rng: random.Random) -> AsyncIterator[World]:
         door = await stack.enter_async_context(DoorClient(net.manifest.rpc_url, net.manifest.admin_url))
         bot = Bot(net.folder / "config")
         stack.push_async_callback(bot.ensure_gone)
-        await bot.verb("start", "--mode", "production", "--yes", "--reason", "test")
+        await bot.verb("start", "--mode", "production", "--yes", "--force", "--reason", "test")
         running = World(net, users, bot, door, rng)
         await running.in_step()
         yield running

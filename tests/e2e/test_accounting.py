@@ -118,7 +118,7 @@ async def test_what_moved_while_the_bot_was_down_is_named_when_it_is_back(world:
     # A reorg that nobody saw: the gifts are mined again, in other blocks.
     await world.reorg(3, ReorgMode.SAME, blocks=4)
     await world.net.slot()
-    await world.bot.verb("start", "--mode", "production", "--yes", "--reason", "maintenance is over")
+    await world.bot.verb("start", "--mode", "production", "--yes", "--force", "--reason", "go on")
     await world.in_step()
     await world.jit_block()
 

@@ -86,7 +86,7 @@ async def test_a_close_that_is_mined_after_the_engine_was_killed_is_ours(world: 
     for _ in range(3):
         await world.net.slot()
     assert await world.open_pools() == []
-    status = await world.bot.verb("start", "--mode", "production", "--yes", "--reason", "it was killed")
+    status = await world.bot.verb("start", "--mode", "production", "--yes", "--force", "--reason", "killed")
     assert (status["state"], "without stopping" in status["reason"]) == ("PAUSED", True)
     await world.bot.verb("resume", "--yes", "--reason", "all is well")
 

@@ -49,7 +49,7 @@ async def test_a_strangers_nonce_while_the_ledger_is_locked_halts_the_next_start
         assert "could not be taken over" in status["reason"]
         assert status["tradingReady"] is False
         other.execute("ROLLBACK")
-    await world.bot.verb("start", "--mode", "production", "--yes", "--reason", "the lock is gone")
+    await world.bot.verb("start", "--mode", "production", "--yes", "--force", "--reason", "the lock is gone")
 
     async def halted() -> bool:
         return (await world.figures())["state"] == "HALTED"

@@ -107,7 +107,7 @@ class Rig:
 
     async def start(self, mode: str = "production") -> dict[str, Any]:
         """Start the daemon by its verb; return the status it ends with."""
-        status = await self.bot.verb("start", "--mode", mode, "--yes", "--reason", "test")
+        status = await self.bot.verb("start", "--mode", mode, "--yes", "--force", "--reason", "test")
         self._pids |= {status["keeperPid"], status["engine"]["pid"]}
         return status
 

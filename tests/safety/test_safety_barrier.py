@@ -211,3 +211,25 @@ def test_a_lost_latch_stops_the_signer_too(data_dir: Path) -> None:
         assert not answer.changed
         child.after_turns(3)
         assert child.signatures == signed_at_answer
+
+
+def test_what_cannot_be_confirmed_is_not_said(data_dir: Path) -> None:
+    barrier = SubmitBarrier(data_dir)
+    barrier.register_signer(ProcessIdentity.current())
+    # The holder is this process, which cannot end itself: as one that the kernel keeps.
+    unconfirmed = pytest.raises(TimedOut, match=r"the pause is requested, not confirmed: .* still held")
+    with barrier.try_shared() or pytest.fail("free"), unconfirmed:
+        pause_now(data_dir, "test", "x", 5.0, patience_s=0.01)
+    assert Latch(data_dir).paused()
+
+
+def test_a_folder_that_cannot_be_changed_ends_the_signer(data_dir: Path) -> None:
+    # No flag can be raised over a folder in the place of its record, not even by root.
+    (data_dir / ".unpaused").unlink()
+    with signing_child(data_dir) as child:
+        child.after_signature()
+        scratch = data_dir / f".PAUSED.{os.getpid()}.new"
+        scratch.mkdir()
+        with pytest.raises(TimedOut, match=r"requested, not confirmed: cannot pause: .* has been ended"):
+            pause_now(data_dir, "test", "x", 5.0)
+        assert child.process.wait(timeout=5) == -signal.SIGKILL

@@ -55,22 +55,33 @@ def start(
         ),
     ] = False,
     reason: ReasonOption = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Production without a passing validate-live; needs --reason.")
+    ] = False,
     yes: YesOption = False,
     output: OutputOption = Format.TEXT,
 ) -> None:
     """Start the bot, in test or production mode.
 
     Returns when the bot is ready, or says why it is not, with the log's last lines. Over a running test
-    bot, --mode production replaces its engine. Starting what runs already is done, exit code 0. Where
-    [service] names a systemd unit, this goes through systemctl.
+    bot, --mode production replaces its engine; it wants a validate-live of the same configuration that
+    passed within a day. Starting what runs already is done, exit code 0. Where [service] names a systemd
+    unit, this goes through systemctl.
 
     Example: jitctl start --mode test
     """
-    render.result(bring_up(ctx, mode, foreground=foreground, reason=reason, yes=yes), output, status_text)
+    found = bring_up(ctx, mode, foreground=foreground, reason=reason, force=force, yes=yes)
+    render.result(found, output, status_text)
 
 
 def bring_up(
-    ctx: typer.Context, mode: Mode, *, foreground: bool = False, reason: str = "", yes: bool = False
+    ctx: typer.Context,
+    mode: Mode,
+    *,
+    foreground: bool = False,
+    reason: str = "",
+    force: bool = False,
+    yes: bool = False,
 ) -> dict[str, Any]:
     """Start the bot, or find it started, and return its status; with `foreground` become it."""
     from jitctl.cli import service
@@ -79,13 +90,15 @@ def bring_up(
     found = options.folders(ctx)
     running = running_bot(ctx)
     if running is not None:
-        return _over_running(ctx, running, mode, reason, yes)
+        return _over_running(ctx, running, mode, {"reason": reason, "force": force}, yes)
     if (owner := keeper_lock.keeper_of(found.run)) is not None:
         raise keeper_lock.taken(found.run, owner)
     if mode is Mode.PRODUCTION and not yes:
         confirm("start a bot that submits to the chain", word="production")
     unit = service.unit_in_charge(found.config)
     argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(found.config), "--mode", mode]
+    argv += ["--reason", reason] if reason else []
+    argv += ["--force"] if force else []
     if foreground:
         if unit and "INVOCATION_ID" not in os.environ:
             render.note(f"run by hand: {unit} does not know of this bot")
@@ -121,7 +134,7 @@ def through_systemd(ctx: typer.Context, action: str, unit: str) -> dict[str, Any
 
 
 def _over_running(
-    ctx: typer.Context, running: dict[str, Any], mode: Mode, reason: str, yes: bool
+    ctx: typer.Context, running: dict[str, Any], mode: Mode, asking: dict[str, Any], yes: bool
 ) -> dict[str, Any]:
     """A daemon is there already: say so, or have it bring up the engine that is asked for."""
     alive = bool(running.get("engine", {}).get("alive"))
@@ -138,7 +151,7 @@ def _over_running(
     if mode is Mode.PRODUCTION and not yes:
         confirm("start a bot that submits to the chain", word="production")
     asked = options.client(ctx, timeout_s=READY_LIMIT_S)
-    asked.call("start", body={"reason": reason, "mode": str(mode)})
+    asked.call("start", body={**asking, "mode": str(mode)})
     _say_what_the_unit_does(ctx, mode)
     return asked.call("status")
 

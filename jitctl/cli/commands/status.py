@@ -3,38 +3,84 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jitctl.cli import options, render
 from jitctl.cli.options import OutputOption
 from jitctl.cli.render import Format
+from jitctl.errors import JitError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from jitctl.control.client import Client
+
+ANSWER_LIMIT_S = 1.7
+"""The keeper answers from memory; one that needs longer hangs, and that is the answer."""
+REFRESH_S = 1.0
+SLOWER_EVERY = 5
+"""Pools and the day's profit come from files and the engine's queue: every fifth frame is enough."""
 
 
 def status(
     ctx: typer.Context,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Show it again every second, until Ctrl-C.")
+        bool, typer.Option("--watch", "-w", help="A live screen, renewed every second, until Ctrl-C.")
     ] = False,
     output: OutputOption = Format.TEXT,
 ) -> None:
     """Show what the bot is doing now.
 
-    Figures come from the engine's last report, and say how old it is when the engine is silent.
+    Figures come from the engine's last report, and say how old it is when the engine is silent. --watch
+    shows state, nodes, attempts, latencies, pools and warnings on one screen; with -o json it prints one
+    line of JSON every second.
 
     Example: jitctl status --watch
     """
-    asked = options.client(ctx, timeout_s=5.0)
-    while True:
-        found = asked.call("status")
-        if watch:
-            render.clear_screen()
+    asked = options.client(ctx, timeout_s=ANSWER_LIMIT_S)
+    if not watch:
+        found = asked.call("status", probe=True)
         options.warn_of_version(asked)
         render.result(found, output, _text)
-        if not watch:
-            return
-        time.sleep(1.0)
+        return
+    if output == Format.JSON:
+        while True:
+            render.json_line(asked.call("status", probe=True))
+            time.sleep(REFRESH_S)
+    first = asked.call("status", probe=True)
+    options.warn_of_version(asked)
+    render.live(_frames(asked, first), every_s=REFRESH_S)
+
+
+def _frames(asked: Client, first: dict[str, Any]) -> Iterator[RenderableType]:
+    """Yield frames for ever; a daemon that goes away is shown, and shown again once it is back."""
+    from rich.text import Text
+
+    from jitctl.cli.status_screen import frame
+
+    shown, turn = first, 0
+    pools: dict[str, Any] | None = None
+    today: dict[str, Any] | None = None
+    while True:
+        if turn % SLOWER_EVERY == 0:
+            pools, today = _or_none(asked, "pool-status"), _or_none(asked, "daily-summary")
+        turn += 1
+        try:
+            shown = asked.call("status", probe=True)
+        except JitError as error:
+            yield Text(f"{error.message} ({time.strftime('%H:%M:%S')})", style="bold red")
+            continue
+        yield frame(shown, pools, today)
+
+
+def _or_none(asked: Client, verb: str) -> dict[str, Any] | None:
+    try:
+        return asked.call(verb)
+    except JitError:
+        return None
 
 
 def _text(found: dict[str, Any]) -> str:
@@ -44,12 +90,13 @@ def _text(found: dict[str, Any]) -> str:
     head = found.get("headNumber")
     age = engine.get("figuresAgeS")
     crisis = found.get("crisisLevel")
+    memory = found.get("memoryMb") or {}
     rows = [
         ("state", f"{state} ({reason})" if reason else state),
         ("mode", str(found.get("mode"))),
         ("trading", "ready" if found.get("tradingReady") else "not ready"),
         ("latch", "" if found.get("armed") else "HALTED: nothing can be signed"),
-        ("crisis level", "" if crisis in (None, "off") else str(crisis)),
+        ("crisis level", "" if crisis in (None, "off") else f"{crisis} ({_crisis(found)})"),
         ("chain", f"{found.get('chainId')}, head {head if head is not None else 'not known yet'}"),
         (
             "head seen",
@@ -59,10 +106,16 @@ def _text(found: dict[str, Any]) -> str:
         ("engine", _engine(engine)),
         ("figures", f"{render.duration(age)} old" if age is not None and age > 3 else ""),
         ("up", render.duration(found.get("uptimeS"))),
+        ("memory", ", ".join(f"{name} {size:.0f} MiB" for name, size in memory.items())),
         ("configuration", f"generation {found.get('generation')}, {str(found.get('configHash'))[:12]}"),
         ("log", str(found.get("logFile"))),
     ]
     return render.table(rows)
+
+
+def _crisis(found: dict[str, Any]) -> str:
+    who, why = str(found.get("crisisWho") or "?"), str(found.get("crisisReason") or "no reason given")
+    return render.printable(f"{who}: {why}")
 
 
 def _engine(engine: dict[str, Any]) -> str:

@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from jitctl.safety.process_identity import ProcessIdentity
 
 STOP_LIMIT_S = 90.0
+"""While it says that it lives; one that is silent is given up after a second."""
 EXIT_LIMIT_S = 10.0
+LOST_LIMIT_S = 1.0
 
 
 def stop(ctx: typer.Context, reason: ReasonOption = "", output: OutputOption = Format.TEXT) -> None:
     """End the bot in good order.
 
     Nothing more is submitted, then engine and daemon end, and only then does this return. Bundles that
-    were out are looked up on the chain at the next start. Stopping a stopped bot is done already, exit
-    code 0. Where [service] names a systemd unit, this goes through systemctl.
+    were out are looked up on the chain at the next start. An engine that does not answer is ended within
+    about a second, and the answer says so. Exit code 5: requested, not confirmed. Stopping a stopped bot is
+    done already, exit code 0. Where [service] names a systemd unit, this goes through systemctl.
 
     Example: jitctl stop --reason "host maintenance"
     """
@@ -39,6 +42,7 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
     Raises `TimedOut` if it does not end, and whatever the daemon or systemctl refuse.
     """
     from jitctl.cli import service
+    from jitctl.control.client import DaemonSilent
 
     found = options.folders(ctx)
     daemon = _daemon(found)
@@ -52,11 +56,18 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
         # It outlived the unit, so somebody had started it by hand.
     asked = options.client(ctx, timeout_s=STOP_LIMIT_S)
     try:
-        reply = asked.call("stop", body={"reason": reason})
+        reply = asked.call("stop", body={"reason": reason}, probe=True)
+    except DaemonSilent:
+        which = f" (pid {daemon.pid})" if daemon is not None else ""
+        raise TimedOut(
+            f"the stop is requested, not confirmed: the daemon{which} does not answer",
+            hint="nothing is submitted any more after: jitctl pause; then end the daemon"
+            + (f": kill -9 {daemon.pid}, and its engine ends with it" if daemon is not None else ""),
+        ) from None
     except DaemonNotRunning:
         if daemon is None or not daemon.is_alive():
             return {**_reply("already stopped"), "changed": False}
-        if not _wait(daemon, EXIT_LIMIT_S):
+        if not _wait(daemon, LOST_LIMIT_S):
             raise TimedOut(
                 f"the daemon (pid {daemon.pid}) runs but does not answer on {found.socket}",
                 hint=f"end it with: kill {daemon.pid} (a second time to end it at once)",

@@ -80,7 +80,7 @@ def test_terminal_that_closes_leaves_the_bot_running(installed, jitctl):
         process.send_signal(signal.SIGHUP)
         assert jitctl("pause").returncode == 0
         assert jitctl("resume").returncode == 0
-        assert _log(installed).count("operator_command") == 2
+        assert _log(installed).count("operator_command") == 3  # the start is one
         assert jitctl("stop").returncode == 0
         assert process.wait(20) == 0
     finally:
@@ -101,7 +101,7 @@ def test_production_asks_and_replaces_the_test_engine(installed, jitctl):
     assert jitctl("start", "--mode", "test").returncode == 0
     asked = jitctl("start", "--mode", "production")
     assert (asked.returncode, "--yes" in asked.stderr) == (2, True)
-    switched = jitctl("start", "--mode", "production", "--yes", "--reason", "go", "-o", "json")
+    switched = jitctl("start", "--mode", "production", "--yes", "--force", "--reason", "go", "-o", "json")
     assert json.loads(switched.stdout)["mode"] == "production"
     assert jitctl("start", "--mode", "test").returncode == 9
 

@@ -1,0 +1,101 @@
+"""`jitctl morning-check`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from jitctl.cli import check_view, options
+from jitctl.cli.options import OutputOption, StrictOption
+from jitctl.cli.render import Format
+from jitctl.errors import JitError
+
+if TYPE_CHECKING:
+    from jitctl.config.load import Config
+    from jitctl.control.schema import CheckReport
+
+
+def morning_check(
+    ctx: typer.Context, strict: StrictOption = False, output: OutputOption = Format.TEXT
+) -> None:
+    """Go through the morning checklist in one command.
+
+    Health, node sync, profit and rates since yesterday, errors logged, pools, configuration and latency,
+    each against the runbook's threshold. Exit code 0 all well, 1 something failed, 8 something could not be
+    told, 10 warnings with --strict.
+
+    Example: jitctl morning-check
+    """
+    from jitctl.checks import morning
+    from jitctl.control.schema import CheckReport, to_wire
+
+    began = time.monotonic()
+    folder = options.config_dir(ctx)
+    missing: dict[str, str] = {}
+    asked = options.client(ctx, timeout_s=2.0)
+
+    def ask(verb: str) -> dict[str, Any] | None:
+        try:
+            return asked.call(verb)
+        except JitError as error:
+            missing.setdefault("health", error.message)
+            return None
+
+    health, status, pools = ask("health"), ask("status"), ask("pool-status")
+    config = _config(folder, missing)
+    found = morning.Morning(
+        health=health,
+        status=status,
+        pools=pools,
+        node_sync=_node_sync(config, missing),
+        days=_days(config, missing),
+        config_hash=config.hash if config is not None else None,
+        missing=missing,
+    )
+    elapsed_ms = (time.monotonic() - began) * 1000
+    report = CheckReport.of(
+        "morning-check", morning.findings(found), config_hash=found.config_hash or "", elapsed_ms=elapsed_ms
+    )
+    options.warn_of_version(asked)
+    check_view.show(to_wire(report), output, strict=strict)
+
+
+def _config(folder: Path, missing: dict[str, str]) -> Config | None:
+    from jitctl.config.load import load
+
+    try:
+        return load(folder)
+    except JitError as error:
+        missing["config"] = missing["days"] = error.message.splitlines()[0]
+        return None
+
+
+def _node_sync(config: Config | None, missing: dict[str, str]) -> CheckReport:
+    import asyncio
+
+    from jitctl.checks.node_sync import node_sync
+    from jitctl.control.schema import UNKNOWN, CheckReport, Finding
+
+    if config is None:
+        return CheckReport.of("check-node-sync", [Finding("configuration", UNKNOWN, missing["config"])])
+    return asyncio.run(node_sync(config))
+
+
+def _days(config: Config | None, missing: dict[str, str]) -> list[dict[str, Any]] | None:
+    from jitctl.config.domain_types import pool_specs
+    from jitctl.control.schema import to_wire
+    from jitctl.reports.daily import daily_summary
+
+    if config is None:
+        return None
+    ledger = config.folders.data / "ledger.db"
+    if not ledger.exists():
+        return []
+    try:
+        return [to_wire(daily_summary(ledger, pool_specs(config), day)) for day in ("yesterday", "today")]
+    except JitError as error:
+        missing["days"] = error.message
+        return None

@@ -1,0 +1,80 @@
+"""`jitctl pool-status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from jitctl.cli import options, render
+from jitctl.cli.options import OutputOption, StrictOption
+from jitctl.cli.render import Format
+
+
+def pool_status(ctx: typer.Context, strict: StrictOption = False, output: OutputOption = Format.TEXT) -> None:
+    """Show every configured pool, and why one is not traded.
+
+    Price and liquidity are those that the engine decides with; attempts and net are today's, by UTC. Exit
+    code 0 all enabled pools are healthy, 1 one is not, 8 the engine does not tell, 10 one is disabled and
+    --strict was given.
+
+    Example: jitctl pool-status
+    """
+    asked = options.client(ctx, timeout_s=5.0)
+    found = asked.call("pool-status")
+    options.warn_of_version(asked)
+    render.result(found, output, _text)
+    code = _exit_code(found, strict)
+    if code:
+        raise typer.Exit(code)
+
+
+def _exit_code(found: dict[str, Any], strict: bool) -> int:
+    enabled = [pool for pool in found.get("pools", []) if pool.get("enabled")]
+    if any(pool.get("healthy") is False for pool in enabled):
+        return 1
+    if any(pool.get("healthy") is None for pool in enabled):
+        return 8
+    return 10 if strict and len(enabled) < len(found.get("pools", [])) else 0
+
+
+def _text(found: dict[str, Any]) -> str:
+    from rich import box
+    from rich.table import Table
+
+    from jitctl.cli.figures import ether
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title, side in (
+        ("pool", "left"), ("healthy", "left"), ("1 WETH is", "right"), ("liquidity", "right"),
+        ("attempts", "right"), ("landed", "right"), ("net today", "right"), ("why not", "left"),
+    ):  # fmt: skip
+        table.add_column(title, justify="right" if side == "right" else "left", no_wrap=side == "right")
+    for pool in found.get("pools", []):
+        table.add_row(
+            render.printable(str(pool.get("name"))),
+            health_word(pool),
+            str(pool.get("price") or ""),
+            _short(pool.get("liquidity")),
+            str(pool.get("attemptsToday")),
+            str(pool.get("landedToday")),
+            ether(pool.get("netWeiToday") or "0"),
+            render.printable(str(pool.get("reason") or "")),
+        )
+    lines = [render.rich_text(table)]
+    if found.get("headNumber") is not None:
+        lines.append(f"as of block {found['headNumber']}")
+    if found.get("problem"):
+        lines.append(f"not known: {render.printable(str(found['problem']))}")
+    return "\n".join(lines)
+
+
+def health_word(pool: dict[str, Any]) -> str:
+    """Return one word for a pool: yes, no, unknown or off."""
+    if not pool.get("enabled"):
+        return "off"
+    return {True: "yes", False: "NO", None: "unknown"}[pool.get("healthy")]
+
+
+def _short(amount: str | None) -> str:
+    return "" if amount is None else f"{int(amount):.3g}"

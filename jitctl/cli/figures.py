@@ -1,0 +1,28 @@
+"""Figures as people read them: exact amounts shortened for a table, a row of numbers as a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def ether(wei: str | int) -> str:
+    """Return wei as ETH with six decimals; `-o json` has it exactly."""
+    amount = Decimal(wei) / 10**18
+    return f"{amount.quantize(Decimal('0.000001'), ROUND_HALF_EVEN):f} ETH"
+
+
+def sparkline(values: Sequence[float], width: int = 30) -> str:
+    """Return the last `width` values as bars between zero and their maximum; empty for none."""
+    shown = list(values)[-width:]
+    top = max(shown, default=0.0)
+    if top <= 0:
+        return _BARS[0] * len(shown)
+    return "".join(_BARS[min(len(_BARS) - 1, int(value / top * len(_BARS)))] for value in shown)
+
+
+def count(number: int | None) -> str:
+    """Return 1234567 as `1,234,567`."""
+    return "" if number is None else f"{number:,}"
