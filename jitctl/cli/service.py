@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from jitctl.errors import CannotDetermine, JitError, PermissionDenied, Refused, TimedOut
+from jitctl.errors import CannotDetermine, JitError, PermissionDenied, Refused, TimedOut, UsageError
 
 ENV_SYSTEMD_RUN = "JITCTL_SYSTEMD_RUN"
 SYSTEMD_RUN = "/run/systemd/system"
@@ -77,6 +77,15 @@ def require_mode(unit: Unit, mode: str) -> None:
         raise Refused(
             f"{unit.name} starts the bot in mode {unit.mode}, not {mode}",
             hint=f"set {MODE_KEY}={mode} in {unit.mode_source}, or ask for --mode {unit.mode}",
+        )
+
+
+def require_plain(name: str, *, force: bool) -> None:
+    """Raise for what systemd cannot pass on to the bot."""
+    if force:
+        raise UsageError(
+            f"{name} takes no --force",
+            hint="start in mode test, then: jitctl start --mode production --force --reason ...",
         )
 
 

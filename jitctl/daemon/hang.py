@@ -14,9 +14,12 @@ class HangWatch:
     def __init__(self, hung_after_s: float, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         """`hung_after_s` 0: never."""
         self.hung_after_s = hung_after_s
-        self.tick_s = min(MAX_TICK_S, hung_after_s / 4) if hung_after_s > 0 else MAX_TICK_S
         self._monotonic_s = monotonic_s
         self._last_s = self._awake_since_s = monotonic_s()
+
+    @property
+    def tick_s(self) -> float:
+        return min(MAX_TICK_S, self.hung_after_s / 4) if self.hung_after_s > 0 else MAX_TICK_S
 
     def hangs(self, judged: bool, silent_s: float) -> bool:
         """Return whether an engine that has owed an answer for `silent_s` is to be ended now."""

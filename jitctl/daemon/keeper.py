@@ -33,7 +33,7 @@ from jitctl.daemon.pool_view import PoolView
 from jitctl.daemon.reading import Facts, health_of, shown_state, status_of
 from jitctl.daemon.refusals import Refusals
 from jitctl.daemon.telemetry import Telemetry
-from jitctl.daemon.validation import ValidationRecord, validate
+from jitctl.daemon.validation import validate
 from jitctl.errors import (
     DaemonNotRunning,
     JitError,
@@ -47,6 +47,7 @@ from jitctl.safety.barrier import END_S, SubmitBarrier
 from jitctl.safety.keeper_lock import keeper_of, taken
 from jitctl.safety.latch import Latch
 from jitctl.safety.stopping import Stopped, halt_now, pause_now
+from jitctl.safety.validated import ValidationRecord
 
 PAUSE_LIMIT_S = 0.9
 """How long the engine may take for a pause: it lets a submission finish, which takes 0.7 s at most."""
@@ -75,6 +76,7 @@ class Caller:
 _KEEPERS_OWN = ("paths.", "http.", "socket.", "chain.chain_id")
 """What the keeper has bound or opened for as long as it lives."""
 SIGNAL = Caller("signal", os.getuid(), "admin", "signal")
+HANG = Caller("keeper", os.getuid(), "", "keeper")
 
 
 class Keeper:
@@ -545,10 +547,12 @@ class Keeper:
     ) -> None:
         """End every engine that `watch` calls hung, until cancelled; the next start comes up paused."""
         while True:
+            # A start takes over the configuration as it is then.
+            watch.hung_after_s = self.config.main.engine.hung_after_s
             await sleep(watch.tick_s)
             engine = self.engine
             if engine is not None and watch.hangs(engine.judged, engine.silent_s()):
-                async with self._one_action:
+                async with self._one_ending:
                     # Whoever held the lock may have ended it, or it may have answered meanwhile.
                     if engine.judged and watch.too_long(engine.silent_s()):
                         await self._end_hung(engine)
@@ -559,17 +563,16 @@ class Keeper:
         engine.failure = TimedOut(why, hint=f"it comes back paused with: jitctl start --mode {self.mode}")
         outcome = "ok"
         try:
-            await asyncio.to_thread(
-                pause_now, self.config.folders.data, "keeper", why, time.time(), patience_s=PAUSE_LIMIT_S
-            )
+            await self._without_engine(pause_now, HANG, why)
         except (JitError, OSError) as error:
             # It is ended all the same: dead it signs nothing either, and its ledger shows the crash.
             outcome = getattr(error, "code", JitError.code)
             self.telemetry.log("pause_failed", level="error", text=str(error))
         engine.ending = True
-        await engine.kill()
+        if not await engine.kill():
+            outcome = TimedOut.code
         self._audit.record(
-            who="keeper", uid=os.getuid(), role="", door="keeper", verb="end-hung-engine", why=why,
+            who=HANG.person, uid=HANG.uid, role=HANG.role, door=HANG.door, verb="end-hung-engine", why=why,
             before=before, after=self.state(), mode=self.mode, outcome=outcome,
         )  # fmt: skip
         self.telemetry.log("engine_ended", level="error", pid=engine.pid, text=why)

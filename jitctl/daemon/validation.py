@@ -1,11 +1,9 @@
-"""validate-live: is this test bot fit for production? Its passing record is what production asks for."""
+"""validate-live: is this test bot fit for production? What it found is kept by safety/validated.py."""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from jitctl.config.load import Config
@@ -14,11 +12,8 @@ from jitctl.daemon.engine_child import EngineChild
 from jitctl.daemon.history import History
 from jitctl.daemon.reading import FIGURES_STALE_S, is_live
 from jitctl.domain.bundle import FAULT_REASONS
-from jitctl.errors import JitError, Refused
-from jitctl.safety.durable import create_record, read_record
+from jitctl.errors import JitError
 
-RECORD_NAME = "validated.json"
-FRESH_S = 86_400.0
 WINDOW_S = 300.0
 LATENCY_LIMIT_MS = 150.0
 SELF_CHECK_LIMIT_S = 6.0
@@ -105,64 +100,3 @@ def _alerts(config: Config) -> Finding:
     if config.alerts.contacts:
         return Finding("alerts", PASS, f"{len(config.alerts.contacts)} contacts configured")
     return Finding("alerts", WARN, "nobody is named in alerts.toml", "add [contacts]")
-
-
-class ValidationRecord:
-    """The last passing validation, on disk: for which configuration (the mode not counted), when, by whom.
-
-    Beside it stands the configuration with which production runs or last ran, which proves more: it may come
-    back with that one after it was killed, and within `FRESH_S` of an end in good order.
-    """
-
-    def __init__(self, data: Path, wall_s: Callable[[], float] = time.time) -> None:
-        self._path = data / RECORD_NAME
-        self._wall_s = wall_s
-
-    def keep(self, config_hash: str, who: str) -> None:
-        """Write that a configuration passed, durably; raises `JitError` where it cannot be written."""
-        self._write({"config_hash": config_hash, "time_s": self._wall_s(), "who": who})
-
-    def mark_running(self, config_hash: str) -> None:
-        """Note that production runs with a configuration; a disk that is full is suffered."""
-        with contextlib.suppress(JitError):
-            self._write({"running": config_hash, "ended_s": None})
-
-    def mark_ended(self) -> None:
-        """Note that the bot ended in good order."""
-        if self._read().get("running"):
-            with contextlib.suppress(JitError):
-                self._write({"ended_s": self._wall_s()})
-
-    def require(self, config_hash: str) -> None:
-        """Raise `Refused` unless this very configuration passed, or ran in production, within `FRESH_S`."""
-        record = self._read()
-        if record.get("running") == config_hash:
-            ended_s = record.get("ended_s")
-            if ended_s is None or self._is_fresh(ended_s):
-                return
-        time_s = record.get("time_s")
-        if not isinstance(time_s, int | float):
-            raise Refused("production needs a passing validate-live, and there is none", hint=_HINT)
-        if record.get("config_hash") != config_hash:
-            raise Refused("the configuration has changed since validate-live passed", hint=_HINT)
-        if not self._is_fresh(time_s):
-            age_h = (self._wall_s() - time_s) / 3600
-            raise Refused(f"validate-live passed {age_h:.0f} hours ago, 24 is the limit", hint=_HINT)
-
-    def _is_fresh(self, time_s: Any) -> bool:
-        return isinstance(time_s, int | float) and 0 <= self._wall_s() - time_s <= FRESH_S
-
-    def _read(self) -> dict[str, Any]:
-        return read_record(self._path) or {}
-
-    def _write(self, change: dict[str, Any]) -> None:
-        try:
-            create_record(self._path, self._read() | change)
-        except OSError as error:
-            raise JitError(f"cannot write {self._path}: {error.strerror or error}") from error
-
-
-_HINT = (
-    "run: jitctl start --mode test, then jitctl validate-live; "
-    "or, if you must: jitctl start --mode production --force --reason ..."
-)

@@ -10,9 +10,9 @@ from installation import POOLS_TOML, STRATEGY_TOML, eventually, running_keeper
 
 from jitctl.config.load import load
 from jitctl.daemon.history import History
-from jitctl.daemon.validation import FRESH_S, ValidationRecord
 from jitctl.errors import ConfigError, Refused, UsageError
 from jitctl.safety.latch import Latch
+from jitctl.safety.validated import FRESH_S, ValidationRecord
 
 SECOND_POOL = POOLS_TOML.replace("0x" + "66" * 20, "0x" + "77" * 20).replace("-0.05%", "-0.3%")
 SECOND_POOL = SECOND_POOL.replace("fee_pips = 500", "fee_pips = 3000").replace("spacing = 10", "spacing = 60")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,9 @@ from jitctl.cli.options import OutputOption, ReasonOption, YesOption
 from jitctl.cli.render import Format
 from jitctl.errors import DaemonNotRunning
 
+if TYPE_CHECKING:
+    from jitctl.config.load import Config
+
 
 def restart(
     ctx: typer.Context,
@@ -21,14 +25,18 @@ def restart(
         Mode | None, typer.Option("--mode", help="test or production; else the mode that runs now.")
     ] = None,
     reason: ReasonOption = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Production without a passing validate-live; needs --reason.")
+    ] = False,
     yes: YesOption = False,
     output: OutputOption = Format.TEXT,
 ) -> None:
     """Stop the bot in good order and start it again.
 
-    In the mode that runs now, or in --mode. The configuration is checked first: with a broken one the
-    bot goes on as it is, exit code 4. Where nothing runs this starts only if --mode says how, else
-    exit code 3. Where [service] names a systemd unit, this goes through systemctl.
+    In the mode that runs now, or in --mode. The configuration is checked first: with a broken one, or
+    for production with one that no validate-live has passed, the bot goes on as it is, exit code 4 or 9.
+    Where nothing runs this starts only if --mode says how, else exit code 3. Where [service] names a
+    systemd unit, this goes through systemctl.
 
     Example: jitctl restart --reason "new limits"
     """
@@ -43,12 +51,15 @@ def restart(
             hint="say it: jitctl restart --mode test",
         )
     wanted = mode or Mode(str((running or {}).get("mode")))
-    load(config)
+    found = load(config)
+    if wanted is Mode.PRODUCTION and not force:
+        _require_validated(found)
     if wanted is Mode.PRODUCTION and not yes:
         confirm("restart a bot that submits to the chain", word="production")
     unit = service.unit_in_charge(config)
     known = service.describe(unit) if unit else None
     if known is not None:
+        service.require_plain(unit, force=force)
         service.require_mode(known, wanted)
     if known is not None and not known.down:
         status = start.through_systemd(ctx, "restart", unit)
@@ -56,5 +67,15 @@ def restart(
         if running is not None:
             stop.end_bot(ctx, reason or "restart")
             render.note(f"stopped; starting in mode {wanted}")
-        status = start.bring_up(ctx, wanted, reason=reason, yes=True)
+        status = start.bring_up(ctx, wanted, reason=reason, force=force, yes=True)
     render.result(status, output, start.status_text)
+
+
+def _require_validated(config: Config) -> None:
+    """Raise the refusal that the start would meet, while the bot still runs."""
+    from jitctl.safety.validated import RECORD_NAME, ValidationRecord
+
+    record = config.folders.data / RECORD_NAME
+    # Whoever may not read it cannot tell; the start itself can.
+    if os.access(config.folders.data, os.X_OK) and (not record.exists() or os.access(record, os.R_OK)):
+        ValidationRecord(config.folders.data).require(config.hash)

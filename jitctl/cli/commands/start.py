@@ -104,6 +104,7 @@ def bring_up(
             render.note(f"run by hand: {unit} does not know of this bot")
         os.execv(sys.executable, [*argv, "--mirror"])  # noqa: S606  # our own interpreter and module
     if unit:
+        service.require_plain(unit, force=force)
         service.require_mode(service.describe(unit), mode)
         return through_systemd(ctx, "start", unit)
     return _detached(argv, found)

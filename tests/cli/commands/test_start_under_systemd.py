@@ -95,6 +95,11 @@ def test_a_mode_that_is_not_the_units_is_never_started(systemd):
     assert f"JITCTL_MODE=production in {systemd.folder}/service.env" in wrong.stderr
     systemd.mode("production")
     assert systemd.jitctl("start", "--mode", "test").returncode == 9
+    forced = systemd.jitctl("start", "--mode", "production", "--yes", "--force", "--reason", "go")
+    assert (forced.returncode, "takes no --force" in forced.stderr) == (2, True)
+    unproved = systemd.jitctl("start", "--mode", "production", "--yes")
+    assert (unproved.returncode, "needs a passing validate-live" in unproved.stderr) == (9, True)
+    assert systemd.asked() == ["start"]
     (systemd.folder / "service.env").unlink()
     (systemd.folder / "service.env").mkdir()
     unknown = systemd.jitctl("start", "--mode", "test")
@@ -107,7 +112,8 @@ def test_a_mode_that_is_not_the_units_is_never_started(systemd):
 
 def test_production_over_the_units_test_bot_keeps_the_keeper_and_says_what_the_unit_would_do(systemd):
     before = json.loads(systemd.jitctl("start", "--mode", "test", "-o", "json").stdout)
-    after = systemd.jitctl("start", "--mode", "production", "--yes", "-o", "json")
+    forced = ("--mode", "production", "--yes", "--force", "--reason", "go")
+    after = systemd.jitctl("start", *forced, "-o", "json")
     assert json.loads(after.stdout)["mode"] == "production"
     assert json.loads(after.stdout)["keeperPid"] == before["keeperPid"]
     assert "until the next start" in after.stderr
