@@ -1,0 +1,138 @@
+"""pools and price-marks: the pools are the ones that the configuration means, and can be valued."""
+
+from __future__ import annotations
+
+import asyncio
+
+from jitctl.chain.lens import is_revert, view
+from jitctl.chain.prices import FeedPrices, PoolTwapPrices
+from jitctl.checks.preflight.context import Believed, Context
+from jitctl.checks.preflight.verdict import NotAsked, Verdict, failed, together
+from jitctl.config.domain_types import tokens
+from jitctl.domain.values import Address, PoolSpec, Token
+from jitctl.errors import NodeError
+
+ASK_AT_ONCE = 32
+_TOKEN0, _TOKEN1, _FEE, _TICK_SPACING, _DECIMALS, _FACTORY = (
+    bytes.fromhex(text)
+    for text in ("0dfe1681", "d21220a7", "ddca3f43", "d0c93a7c", "313ce567", "c45a0155")
+)
+_GET_POOL = bytes.fromhex("1698ee82")
+
+
+class _Asked:
+    """Views at the run's head, a bounded number at a time."""
+
+    def __init__(self, node: Believed) -> None:
+        self._node = node
+        self._limit = asyncio.Semaphore(ASK_AT_ONCE)
+
+    async def word(self, target: Address, calldata: bytes) -> int | None:
+        """Return the one word that a contract answers; None if it answers anything else, or refuses."""
+        async with self._limit:
+            try:
+                answer = await view(self._node.nodes, target, calldata, self._node.head.hash)
+            except NodeError as error:
+                if not is_revert(error):
+                    raise
+                return None
+        return int.from_bytes(answer, "big") if len(answer) == 32 else None
+
+
+async def pools(context: Context) -> Verdict:
+    """The factory knows each pool by its tokens and fee, and the pool and its tokens say the same."""
+    node = await context.node()
+    asked = _Asked(node)
+    try:
+        factory: Address | None = await context.factory()
+    except NotAsked:
+        factory = None
+    known = {token.address: token for spec in context.specs for token in (spec.token0, spec.token1)}
+    verdicts = await asyncio.gather(
+        *(_pool(asked, spec, factory) for spec in context.specs),
+        *(_token(asked, token) for token in known.values()),
+    )
+    by = "" if factory else "; the factory was not asked (see executor-code)"
+    return together((each for each in verdicts if each), f"{len(context.specs)} as configured{by}")
+
+
+async def _pool(asked: _Asked, spec: PoolSpec, factory: Address | None) -> Verdict | None:
+    expected = {
+        "token0": (_TOKEN0, int(spec.token0.address, 16)),
+        "token1": (_TOKEN1, int(spec.token1.address, 16)),
+        "fee": (_FEE, spec.fee_pips),
+        "tickSpacing": (_TICK_SPACING, spec.tick_spacing),
+    }
+    found = await asyncio.gather(*(asked.word(spec.address, call) for call, _ in expected.values()))
+    remedy = f"correct {spec.name} in pools.toml"
+    if None in found:
+        return failed(f"{spec.name}: {spec.address} does not answer as a Uniswap v3 pool", remedy)
+    differs = [
+        f"{name} is {_shown(value)}, not {_shown(wanted)}"
+        for (name, (_, wanted)), value in zip(expected.items(), found, strict=True)
+        if value != wanted
+    ]
+    if differs:
+        return failed(f"{spec.name}: {', '.join(differs)}", remedy)
+    if factory is None:
+        return None
+    tokens_and_fee = b"".join(
+        word.to_bytes(32, "big") for word in (int(spec.token0.address, 16), int(spec.token1.address, 16), spec.fee_pips)
+    )
+    listed = await asked.word(factory, _GET_POOL + tokens_and_fee)
+    if listed != int(spec.address, 16):
+        return failed(f"{spec.name}: the factory's pool is {_shown(listed)}, not {spec.address}", remedy)
+    return None
+
+
+async def _token(asked: _Asked, token: Token) -> Verdict | None:
+    decimals = await asked.word(token.address, _DECIMALS)
+    if decimals == token.decimals:
+        return None
+    text = f"{token.symbol} has {decimals} decimals, not {token.decimals}"
+    if decimals is None:
+        text = f"{token.symbol}: {token.address} does not answer as a token"
+    return failed(text, f"correct {token.symbol} in pools.toml")
+
+
+def _shown(value: int | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"0x{value:040x}" if value >= 1 << 32 else str(value)
+
+
+async def price_marks(context: Context) -> Verdict:
+    """Every token of the watched pools has a mark that is not older than `prices.max_age_s` at the head."""
+    node, known = await context.node(), tokens(context.config)
+    traded = {token.symbol: token for spec in context.specs for token in (spec.token0, spec.token1)}
+    if context.config.main.prices.source == "pool_twap":
+        marks = await PoolTwapPrices(node.nodes, specs=context.specs).read(node.head)
+        ages = {
+            symbol: marks.age_s if token.address in marks.weth_wei_per_base_unit else None
+            for symbol, token in traded.items()
+        }
+        return _ages(context, ages)
+    feeds = {symbol: Address(feed) for symbol, feed in context.config.main.prices.feeds.items()}
+
+    async def age_s(token: Token) -> float | None:
+        # One token a time, so that the age is its own (or that of WETH's feed, through which it is valued).
+        prices = FeedPrices(node.nodes, weth=known["WETH"], tokens=[token], feeds=feeds)
+        found = await prices.read(node.head)
+        return found.age_s if token.address in found.weth_wei_per_base_unit else None
+
+    ages = dict(zip(traded, await asyncio.gather(*map(age_s, traded.values())), strict=True))
+    return _ages(context, ages)
+
+
+def _ages(context: Context, ages: dict[str, float | None]) -> Verdict:
+    limit_s = context.config.main.prices.max_age_s
+    verdicts = []
+    for symbol, age_s in ages.items():
+        if age_s is None:
+            text = f"{symbol} has no price"
+            verdicts.append(failed(text, f"check [prices] for {symbol}: swaps in its pools are left alone"))
+        elif age_s > limit_s:
+            text = f"{symbol}'s price is {age_s:.0f} s old, the limit is {limit_s:.0f} s"
+            verdicts.append(failed(text, "wait for the feed, choose another, or raise [prices] max_age_s"))
+    oldest_s = max((age_s for age_s in ages.values() if age_s is not None), default=0.0)
+    return together(verdicts, f"{len(ages)} tokens, the oldest price is {oldest_s:.0f} s old")

@@ -1,0 +1,137 @@
+"""Runs the checks side by side: none waits long, none takes another with it, none shows a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from jitctl.checks.preflight import balances, clock, daemon, executor, feed, host, ledger, pools, relays
+from jitctl.checks.preflight.context import Context, Host
+from jitctl.checks.preflight.loose_threads import LooseThreads
+from jitctl.checks.preflight.names import NAMES, chosen
+from jitctl.checks.preflight.verdict import NotAsked, Verdict, unknown
+from jitctl.config.load import Config
+from jitctl.control.schema import CheckReport, Finding
+from jitctl.errors import JitError
+
+VERB = "preflight"
+CHECK_S = 3.0
+WHOLE_S = 4.0
+"""With the start of the process itself, an answer comes within 5 s."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """`waits_for` is what has not answered when the time is over."""
+
+    run: Callable[[Context], Awaitable[Verdict]]
+    waits_for: str
+
+
+_DISK, _KEYS, _NODES, _RELAYS, _DAEMON = (
+    "the file system", "the keystores", "the nodes", "relays or keystores", "the daemon or the file system",
+)  # fmt: skip
+CHECKS: dict[str, Check] = {
+    "clock-skew": Check(clock.clock_skew, "nodes or relays"),
+    "disk-space": Check(host.disk_space, _DISK),
+    "file-descriptors": Check(host.file_descriptors, _DAEMON),
+    "key-permissions": Check(host.key_permissions, _DISK),
+    "keys-open": Check(host.keys_open, _KEYS),
+    "socket-folder": Check(host.socket_folder, _DISK),
+    "daemon": Check(daemon.daemon, _DAEMON),
+    "http-port": Check(daemon.http_port, _DAEMON),
+    "signer-lock": Check(daemon.signer_lock, _KEYS),
+    "pending-feed": Check(feed.pending_feed, _NODES),
+    "simulate": Check(feed.simulate, _NODES),
+    "relays": Check(relays.relays, _RELAYS),
+    "executor-code": Check(executor.executor_code, _NODES),
+    "executor-halted": Check(executor.executor_halted, _NODES),
+    "operators": Check(executor.operators, _NODES),
+    "guardian": Check(executor.guardian, _NODES),
+    "pool-rules": Check(executor.pool_rules, _NODES),
+    "loss-budget": Check(executor.loss_budget, _NODES),
+    "allowances": Check(executor.allowances, _NODES),
+    "gas-money": Check(balances.gas_money, _NODES),
+    "capital": Check(balances.capital, _NODES),
+    "pools": Check(pools.pools, _NODES),
+    "price-marks": Check(pools.price_marks, _NODES),
+    "ledger": Check(ledger.ledger, _DISK),
+    "alert-routes": Check(daemon.alert_routes, _DISK),
+}
+
+Ended = Callable[[str, int, int], None]
+"""Told of each check that ends: its name, how many have, and how many there are."""
+
+
+async def preflight(
+    config: Config,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    host: Host | None = None,
+    ended: Ended = lambda _name, _done, _all: None,
+    whole_s: float = WHOLE_S,
+) -> CheckReport:
+    """Return a finding for each chosen check within about `whole_s`; raises `UsageError` for a wrong name.
+
+    Nothing is changed: not on chain, not at a relay, not on disk.
+    """
+    names = chosen(only, skip)
+    began = time.monotonic()
+    asyncio.get_running_loop().set_default_executor(LooseThreads())
+    context = Context(config, host or Host())
+    tasks = {asyncio.create_task(_run(name, CHECKS[name], context), name=name): name for name in names}
+    found: dict[str, Finding] = {}
+    try:
+        try:
+            async with asyncio.timeout(whole_s):
+                for each in asyncio.as_completed(tasks):
+                    finding = await each
+                    found[finding.name] = finding
+                    ended(finding.name, len(found), len(names))
+        except TimeoutError:
+            pass
+        for task, name in tasks.items():
+            task.cancel()
+            if name not in found:
+                found[name] = _late(name, CHECKS[name], whole_s)
+        await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        await context.close()
+    elapsed_ms = 1000 * (time.monotonic() - began)
+    return CheckReport.of(VERB, (found[name] for name in names), config_hash=config.hash, elapsed_ms=elapsed_ms)
+
+
+def run(config: Config, *, only: Sequence[str], skip: Sequence[str], ended: Ended) -> CheckReport:
+    """Run `preflight` on an event loop of its own."""
+    return asyncio.run(preflight(config, only=only, skip=skip, ended=ended))
+
+
+async def _run(name: str, check: Check, context: Context) -> Finding:
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(CHECK_S):
+            verdict = await check.run(context)
+    except NotAsked as missing:
+        verdict = unknown(f"not asked: {missing.why}", missing.remedy)
+    except JitError as error:
+        verdict = unknown(error.message, error.hint)
+    except TimeoutError:
+        return _late(name, check, CHECK_S)
+    except Exception as defect:
+        text = f"this check has a defect: {type(defect).__name__}"
+        verdict = unknown(text, "please report it; the other checks are not affected")
+    elapsed_ms = round(1000 * (time.monotonic() - began), 1)
+    return Finding(name, verdict.result, verdict.detail, verdict.remedy, elapsed_ms)
+
+
+def _late(name: str, check: Check, limit_s: float) -> Finding:
+    remedy = f"look at what it waited for, or run it alone: `jitctl preflight --only {name}`"
+    return Finding(
+        name, "unknown", f"no answer within {limit_s:g} s from {check.waits_for}", remedy, 1000 * limit_s
+    )
+
+
+assert set(CHECKS) <= set(NAMES)
