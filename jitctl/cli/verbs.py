@@ -25,6 +25,7 @@ VERBS = (
     Verb("health", "Daily", DAEMON, "Is the bot alive, and can it trade?"),
     Verb("status", "Daily", DAEMON, "Show what the bot is doing now."),
     Verb("daily-summary", "Daily", LOCAL, "Report one day's attempts and profit."),
+    Verb("preflight", "Lifecycle", LOCAL, "Check everything that a start relies on."),
     Verb("start", "Lifecycle", LOCAL, "Start the bot, in test or production mode."),
     Verb("pause", "Lifecycle", DAEMON, "Submit nothing more; returns once that is certain."),
     Verb("resume", "Lifecycle", DAEMON, "Go on after a pause."),

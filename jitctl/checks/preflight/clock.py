@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -44,10 +45,8 @@ class _Source:
 async def clock_skew(context: Context) -> Verdict:
     """Judge by the newest block, and by the median of the Date headers of nodes and relays elsewhere."""
     sources = [_Source(f"relay {relay.name}", relay.url) for relay in context.config.main.relays]
-    try:
+    with contextlib.suppress(NotAsked):
         sources += [_Source(f"node {each.name}", each.http_url) for each in context.endpoints()]
-    except NotAsked:
-        pass
     elsewhere = [source for source in sources if not source.here]
     offsets = dict(
         zip(elsewhere, await asyncio.gather(*(_offset_s(context, each) for each in elsewhere)), strict=True)
@@ -78,7 +77,7 @@ async def _behind_head_s(context: Context) -> float | None:
 
 
 async def _offset_s(context: Context, source: _Source) -> float | None:
-    """Return by how much the other machine is ahead of us, to about half a second; None if it does not say."""
+    """Return by how much the other machine is ahead of us, to half a second; None if it does not say."""
     asked = WarmHttp(source.url)
     try:
         async with asyncio.timeout(ASK_S):

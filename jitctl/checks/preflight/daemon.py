@@ -20,7 +20,9 @@ async def daemon(context: Context) -> Verdict:
     try:
         status = await context.daemon()
     except TimedOut as error:
-        return failed(f"a daemon is there and does not answer: {error.message}", "`jitctl stop`, then start it")
+        return failed(
+            f"a daemon is there and does not answer: {error.message}", "`jitctl stop`, then start it"
+        )
     except PermissionDenied as error:
         return unknown(error.message, error.hint)
     if status is None:

@@ -27,9 +27,7 @@ async def simulate(context: Context) -> Verdict:
     return await _each(context, _probe)
 
 
-async def _each(
-    context: Context, ask: Callable[[NodeEndpoint, Believed], Awaitable[Verdict]]
-) -> Verdict:
+async def _each(context: Context, ask: Callable[[NodeEndpoint, Believed], Awaitable[Verdict]]) -> Verdict:
     """Ask every node that answers; where one serves, a failure of another is a warning."""
     endpoints = context.endpoints()
 

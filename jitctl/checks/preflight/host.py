@@ -1,15 +1,13 @@
-"""disk-space, file-descriptors, key-permissions, keys-open and socket-folder: what the machine must give."""
+"""disk-space, file-descriptors and socket-folder: what the machine must give."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import stat
 from pathlib import Path
 
 from jitctl.checks.preflight.context import Context
-from jitctl.checks.preflight.keystores import identity_files, operator_files, plain_address
 from jitctl.checks.preflight.verdict import Verdict, failed, passed, together, unknown, warned
 from jitctl.errors import JitError
 
@@ -27,7 +25,6 @@ RELAY_DESCRIPTORS = 4
 DOOR_DESCRIPTORS = 2 * 64
 OTHER_DESCRIPTORS = 64
 """Ledger, logs, locks, the link between the processes, libraries."""
-OPEN_KEYS_S = 2.2
 
 
 async def disk_space(context: Context) -> Verdict:
@@ -94,79 +91,11 @@ async def _daemon_limit(context: Context) -> int | None:
         status = await context.daemon()
         if status is None:
             return None
-        pid = int(status["engine"]["pid"])
-        lines = Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines()
+        limits = Path(f"/proc/{int(status['engine']['pid'])}/limits")
+        lines = (await asyncio.to_thread(limits.read_text, encoding="ascii")).splitlines()
         return next(int(line.split()[3]) for line in lines if line.startswith("Max open files"))
     except (JitError, OSError, LookupError, TypeError, ValueError, StopIteration):
         return None
-
-
-async def key_permissions(context: Context) -> Verdict:
-    """Every key file is a regular file of the daemon's user (or root) that nobody else may read."""
-    config = context.config
-    pairs = [
-        *operator_files(config),
-        *(identity_files(config, relay) for relay in config.main.relays),
-    ]
-    secret = dict.fromkeys(path for files in pairs for path in (files.keystore, files.passphrase_file))
-    urls = [
-        config.resolve(file)
-        for node in (*config.main.nodes, *config.main.verify_nodes)
-        for file in (node.http_url_file, getattr(node, "ws_url_file", None))
-        if file
-    ]
-    uid = context.daemon_uid()
-    verdicts = await asyncio.to_thread(
-        lambda: [_private(context, path, uid) for path in secret]
-        + [_private(context, path, uid, warned) for path in dict.fromkeys(urls)]
-    )
-    return together(verdicts, f"{len(verdicts)} files, private, of user {_user(uid)}")
-
-
-def _private(context: Context, path: Path, uid: int, refuse: type[Verdict] | object = failed) -> Verdict:
-    wrong = failed if refuse is failed else warned
-    try:
-        info = path.stat()
-    except PermissionError:
-        return unknown(f"{path}: not to be seen by this user", context.as_daemon_user())
-    except OSError as error:
-        return failed(f"{path}: {error.strerror}", "correct the path in jitctl.toml, or put the file there")
-    if not stat.S_ISREG(info.st_mode):
-        return failed(f"{path}: not a regular file", "correct the path in jitctl.toml")
-    if info.st_mode & 0o077:
-        return wrong(f"{path}: others may read it ({stat.S_IMODE(info.st_mode):04o})", f"chmod 600 {path}")
-    if info.st_uid not in (uid, 0):
-        return wrong(f"{path}: belongs to {_user(info.st_uid)}", f"chown {_user(uid)} {path}")
-    return passed(str(path))
-
-
-async def keys_open(context: Context) -> Verdict:
-    """Open what can be opened in the time; the identities first, because the relays wait for them."""
-    config = context.config
-    identities = [identity_files(config, relay) for relay in config.main.relays]
-    operators = operator_files(config)
-    uid = context.daemon_uid()
-    if os.geteuid() != uid:
-        return unknown(f"the keys belong to {_user(uid)}", context.as_daemon_user())
-    verdicts, tried = [], 0
-    asked = dict.fromkeys((*identities, *operators))
-    deadline_s = asyncio.get_running_loop().time() + OPEN_KEYS_S
-    for files in asked:
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                key = await context.key(files)
-        except TimeoutError:
-            break
-        except JitError as error:
-            verdicts.append(failed(error.message, error.hint))
-        else:
-            named = await asyncio.to_thread(plain_address, files.keystore)
-            if named not in (None, key.address):
-                text = f"{files.keystore}: names {named} and holds {key.address}"
-                verdicts.append(failed(text, "put the right keystore there"))
-        tried += 1
-    rest = len(asked) - tried
-    return together(verdicts, f"{tried} of {len(asked)} opened" + (f"; no time for {rest}" if rest else ""))
 
 
 async def socket_folder(context: Context) -> Verdict:
@@ -198,7 +127,9 @@ def may_write(context: Context, folder: Path, detail: str) -> Verdict:
         return passed(detail)
     if os.geteuid() != context.daemon_uid():
         return unknown(f"this user may not write to {folder}", context.as_daemon_user())
-    return failed(f"{folder} is not writable", f"give it to the daemon's user, or mount it writable: {folder}")
+    return failed(
+        f"{folder} is not writable", f"give it to the daemon's user, or mount it writable: {folder}"
+    )
 
 
 def existing(folder: Path) -> Path:
@@ -210,10 +141,3 @@ def existing(folder: Path) -> Path:
         except OSError:
             continue
     return Path("/")
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"

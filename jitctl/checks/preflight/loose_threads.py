@@ -12,7 +12,7 @@ P = ParamSpec("P")
 
 
 class LooseThreads(ThreadPoolExecutor):
-    """Runs each call in a daemon thread of its own; shutting down, and the end of the process, wait for none."""
+    """Runs each call in a daemon thread of its own; neither shutting down nor the process's end waits."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()

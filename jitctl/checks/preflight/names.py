@@ -22,7 +22,7 @@ NAMES: dict[str, str] = {
     "node-sync": "the nodes are not catching up",
     "head-age": "the newest block is recent",
     "peers": "the nodes have peers",
-    "verify-nodes": "the nodes of the second opinion agree",
+    "nodes-agree": "the nodes, and those of the second opinion, have the same blocks",
     "pending-feed": "pending transactions are delivered with their bodies",
     "simulate": "eth_simulateV1 tells the truth",
     "relays": "the relays answer and accept our signature",

@@ -14,8 +14,7 @@ from jitctl.errors import NodeError
 
 ASK_AT_ONCE = 32
 _TOKEN0, _TOKEN1, _FEE, _TICK_SPACING, _DECIMALS, _FACTORY = (
-    bytes.fromhex(text)
-    for text in ("0dfe1681", "d21220a7", "ddca3f43", "d0c93a7c", "313ce567", "c45a0155")
+    bytes.fromhex(text) for text in ("0dfe1681", "d21220a7", "ddca3f43", "d0c93a7c", "313ce567", "c45a0155")
 )
 _GET_POOL = bytes.fromhex("1698ee82")
 
@@ -77,7 +76,8 @@ async def _pool(asked: _Asked, spec: PoolSpec, factory: Address | None) -> Verdi
     if factory is None:
         return None
     tokens_and_fee = b"".join(
-        word.to_bytes(32, "big") for word in (int(spec.token0.address, 16), int(spec.token1.address, 16), spec.fee_pips)
+        word.to_bytes(32, "big")
+        for word in (int(spec.token0.address, 16), int(spec.token1.address, 16), spec.fee_pips)
     )
     listed = await asked.word(factory, _GET_POOL + tokens_and_fee)
     if listed != int(spec.address, 16):

@@ -7,10 +7,22 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from jitctl.checks.preflight import balances, clock, daemon, executor, feed, host, ledger, pools, relays
+from jitctl.checks.preflight import (
+    balances,
+    clock,
+    daemon,
+    executor,
+    feed,
+    host,
+    keys,
+    ledger,
+    nodes,
+    pools,
+    relays,
+)
 from jitctl.checks.preflight.context import Context, Host
 from jitctl.checks.preflight.loose_threads import LooseThreads
-from jitctl.checks.preflight.names import NAMES, chosen
+from jitctl.checks.preflight.names import chosen
 from jitctl.checks.preflight.verdict import NotAsked, Verdict, unknown
 from jitctl.config.load import Config
 from jitctl.control.schema import CheckReport, Finding
@@ -37,12 +49,18 @@ CHECKS: dict[str, Check] = {
     "clock-skew": Check(clock.clock_skew, "nodes or relays"),
     "disk-space": Check(host.disk_space, _DISK),
     "file-descriptors": Check(host.file_descriptors, _DAEMON),
-    "key-permissions": Check(host.key_permissions, _DISK),
-    "keys-open": Check(host.keys_open, _KEYS),
+    "key-permissions": Check(keys.key_permissions, _DISK),
+    "keys-open": Check(keys.keys_open, _KEYS),
     "socket-folder": Check(host.socket_folder, _DISK),
     "daemon": Check(daemon.daemon, _DAEMON),
     "http-port": Check(daemon.http_port, _DAEMON),
     "signer-lock": Check(daemon.signer_lock, _KEYS),
+    "node-reachable": Check(nodes.reachable, _NODES),
+    "chain-id": Check(nodes.fact("chain_id"), _NODES),
+    "node-sync": Check(nodes.fact("syncing"), _NODES),
+    "head-age": Check(nodes.fact("head"), _NODES),
+    "peers": Check(nodes.fact("peers"), _NODES),
+    "nodes-agree": Check(nodes.agree, _NODES),
     "pending-feed": Check(feed.pending_feed, _NODES),
     "simulate": Check(feed.simulate, _NODES),
     "relays": Check(relays.relays, _RELAYS),
@@ -58,6 +76,7 @@ CHECKS: dict[str, Check] = {
     "pools": Check(pools.pools, _NODES),
     "price-marks": Check(pools.price_marks, _NODES),
     "ledger": Check(ledger.ledger, _DISK),
+    "open-positions": Check(nodes.positions, _NODES),
     "alert-routes": Check(daemon.alert_routes, _DISK),
 }
 
@@ -101,7 +120,9 @@ async def preflight(
     finally:
         await context.close()
     elapsed_ms = 1000 * (time.monotonic() - began)
-    return CheckReport.of(VERB, (found[name] for name in names), config_hash=config.hash, elapsed_ms=elapsed_ms)
+    return CheckReport.of(
+        VERB, (found[name] for name in names), config_hash=config.hash, elapsed_ms=elapsed_ms
+    )
 
 
 def run(config: Config, *, only: Sequence[str], skip: Sequence[str], ended: Ended) -> CheckReport:
@@ -132,6 +153,3 @@ def _late(name: str, check: Check, limit_s: float) -> Finding:
     return Finding(
         name, "unknown", f"no answer within {limit_s:g} s from {check.waits_for}", remedy, 1000 * limit_s
     )
-
-
-assert set(CHECKS) <= set(NAMES)
