@@ -20,7 +20,6 @@ WARN_S = 2.0
 FAIL_S = 5.0
 AHEAD_S = 2.0
 """No block is made in the future: a head this far ahead of our clock shows that the clock is behind."""
-ASK_S = 1.5
 _DATE_STEP_S = 1.0
 """What the HTTP Date header is rounded down to."""
 _MAX_BODY_BYTES = 1 << 20
@@ -80,7 +79,7 @@ async def _offset_s(context: Context, source: _Source) -> float | None:
     """Return by how much the other machine is ahead of us, to half a second; None if it does not say."""
     asked = WarmHttp(source.url)
     try:
-        async with asyncio.timeout(ASK_S):
+        async with asyncio.timeout(context.bounds.node_s):
             began_s = context.host.wall_s()
             reply = await asked.request("GET", {}, b"", max_body_bytes=_MAX_BODY_BYTES)
             ended_s = context.host.wall_s()

@@ -16,7 +16,9 @@ from jitctl.chain.quantities import data
 from jitctl.chain.reader import ChainReader
 from jitctl.chain.rpc import NodeEndpoint, NodePool
 from jitctl.chain.wallet import KeyFiles, SigningKey
+from jitctl.checks.preflight.bounds import Bounds
 from jitctl.checks.preflight.keystores import operator_files, plain_address
+from jitctl.checks.preflight.paced_node import PacedNode
 from jitctl.checks.preflight.verdict import NotAsked
 from jitctl.config.domain_types import pool_specs, weth_address
 from jitctl.config.endpoints import node_endpoints
@@ -28,8 +30,6 @@ from jitctl.domain.guards import GuardReading
 from jitctl.domain.values import Address, address
 from jitctl.errors import ConfigError, DaemonNotRunning, JitError, NodeError, TimedOut
 
-NODE_TIMEOUT_S = 1.5
-"""For one question to one node; half of what a check has, so that the next node can still be asked."""
 DAEMON_TIMEOUT_S = 2.0
 _CODE_TAIL = 64
 """The executor's code ends with its two immutables, WETH and the factory, a word each."""
@@ -50,7 +50,7 @@ class Believed:
     """The node that the checks ask, and the head that they ask it about."""
 
     name: str
-    nodes: NodePool
+    nodes: PacedNode
     reader: ChainReader
     head: Head
 
@@ -58,13 +58,14 @@ class Believed:
 class Context:
     """Prerequisites raise `NotAsked` where they are missing, so that one cause is one failure."""
 
-    def __init__(self, config: Config, host: Host) -> None:
+    def __init__(self, config: Config, host: Host, bounds: Bounds) -> None:
         self.config = config
         self.host = host
+        self.bounds = bounds
         self.specs = pool_specs(config, enabled_only=True)
         self.executor_address = Address(config.main.executor.address)
         self._tasks: dict[str, asyncio.Task[Any]] = {}
-        self._pools: list[NodePool] = []
+        self._nodes: list[PacedNode] = []
         # Opening a keystore may take 256 MiB and a processor for a second: one at a time.
         self._opening = asyncio.Semaphore(1)
 
@@ -79,7 +80,7 @@ class Context:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await asyncio.gather(*(pool.close() for pool in self._pools))
+        await asyncio.gather(*(node.close() for node in self._nodes))
 
     # -- nodes
 
@@ -112,8 +113,9 @@ class Context:
             await asyncio.gather(*asked, return_exceptions=True)
 
     async def _ask_head(self, endpoint: NodeEndpoint) -> Believed:
-        nodes = NodePool([endpoint], self.config.main.chain.chain_id, timeout_s=NODE_TIMEOUT_S)
-        self._pools.append(nodes)
+        pool = NodePool([endpoint], self.config.main.chain.chain_id, timeout_s=self.bounds.node_s)
+        nodes = PacedNode(pool, self.bounds.node_s)
+        self._nodes.append(nodes)
         reader = ChainReader(nodes, executor=self.executor_address)
         return Believed(endpoint.name, nodes, reader, await reader.head())
 

@@ -19,7 +19,6 @@ MAINNET_FACTORY = Address("0x1f98431c8ad98523631ae4a59f267346ea31f984")
 PERMIT2 = Address("0x000000000022d473030f116ddee9f6b43ac78ba3")
 WIDE_SPOT_TICKS = 1_000
 """About a tenth of the price: what a thief who owns blocks in a row could take of the capital each time."""
-ASK_AT_ONCE = 32
 _ALLOWANCE = bytes.fromhex("dd62ed3e")
 
 
@@ -106,17 +105,15 @@ async def allowances(context: Context) -> Verdict:
     node = await context.executor()
     routers = context.config.main.routers
     spenders = [Address(each) for each in (*routers.v3, *routers.swap_router02, *routers.universal)]
-    limit = asyncio.Semaphore(ASK_AT_ONCE)
 
     async def one(symbol: str, token: Address, spender: Address) -> Verdict:
         calldata = _ALLOWANCE + _padded(context.executor_address) + _padded(spender)
-        async with limit:
-            try:
-                answer = await view(node.nodes, token, calldata, node.head.hash)
-            except NodeError as error:
-                if not is_revert(error):
-                    raise
-                answer = b""
+        try:
+            answer = await view(node.nodes, token, calldata, node.head.hash)
+        except NodeError as error:
+            if not is_revert(error):
+                raise
+            answer = b""
         if len(answer) != 32:
             return unknown(f"{symbol} does not answer allowance", "look at the token's contract")
         if any(answer):

@@ -9,7 +9,7 @@ from typing import Any
 from jitctl.chain.pending_body import parse_pending
 from jitctl.chain.rpc import NodeEndpoint
 from jitctl.chain.ws import WsRpc
-from jitctl.checks.preflight.context import NODE_TIMEOUT_S, Believed, Context
+from jitctl.checks.preflight.context import Believed, Context
 from jitctl.checks.preflight.verdict import NotAsked, Verdict, failed, passed, together, unknown, warned
 from jitctl.control.schema import FAIL
 from jitctl.errors import NodeError, TimedOut
@@ -27,7 +27,9 @@ async def simulate(context: Context) -> Verdict:
     return await _each(context, _probe)
 
 
-async def _each(context: Context, ask: Callable[[NodeEndpoint, Believed], Awaitable[Verdict]]) -> Verdict:
+async def _each(
+    context: Context, ask: Callable[[Context, NodeEndpoint, Believed], Awaitable[Verdict]]
+) -> Verdict:
     """Ask every node that answers; where one serves, a failure of another is a warning."""
     endpoints = context.endpoints()
 
@@ -36,7 +38,7 @@ async def _each(context: Context, ask: Callable[[NodeEndpoint, Believed], Awaita
             node = await context.node_named(endpoint)
         except (NodeError, TimedOut):
             return None
-        return await ask(endpoint, node)
+        return await ask(context, endpoint, node)
 
     verdicts = [each for each in await asyncio.gather(*map(one, endpoints)) if each is not None]
     if not verdicts:
@@ -47,7 +49,7 @@ async def _each(context: Context, ask: Callable[[NodeEndpoint, Believed], Awaita
     return together(verdicts, "; ".join(each.detail for each in verdicts))
 
 
-async def _listen(endpoint: NodeEndpoint, node: Believed) -> Verdict:
+async def _listen(context: Context, endpoint: NodeEndpoint, node: Believed) -> Verdict:
     name = endpoint.name
     arrived: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -57,11 +59,11 @@ async def _listen(endpoint: NodeEndpoint, node: Believed) -> Verdict:
 
     remedy = f"check ws_url of node {name}, and that the node offers eth_subscribe there"
     try:
-        socket = await WsRpc.open(name, endpoint.ws_url, timeout_s=NODE_TIMEOUT_S)
+        socket = await WsRpc.open(name, endpoint.ws_url, timeout_s=context.bounds.node_s)
     except (NodeError, TimedOut) as error:
         return failed(error.message, remedy)
     try:
-        await socket.subscribe(["newPendingTransactions", True], first, timeout_s=NODE_TIMEOUT_S)
+        await socket.subscribe(["newPendingTransactions", True], first, timeout_s=context.bounds.node_s)
         async with asyncio.timeout(LISTEN_S):
             body = await arrived
     except NodeError as error:
@@ -81,9 +83,9 @@ async def _listen(endpoint: NodeEndpoint, node: Believed) -> Verdict:
     return passed(f"{name} sends full bodies")
 
 
-async def _probe(endpoint: NodeEndpoint, node: Believed) -> Verdict:
+async def _probe(context: Context, endpoint: NodeEndpoint, node: Believed) -> Verdict:
     try:
-        await probe_node(node.nodes, node.head, timeout_s=NODE_TIMEOUT_S, only=endpoint.name)
+        await probe_node(node.nodes, node.head, timeout_s=context.bounds.node_s, only=endpoint.name)
     except TimedOut as error:
         return unknown(error.message, f"check the load of node {endpoint.name}")
     except NodeError as error:

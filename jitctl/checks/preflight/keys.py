@@ -15,9 +15,6 @@ from jitctl.checks.preflight.verdict import Verdict, failed, passed, together, u
 from jitctl.config.load import Config
 from jitctl.errors import JitError
 
-OPEN_KEYS_S = 2.2
-"""A keystore takes about a second by design; what is not opened in this time is left to the start."""
-
 
 async def key_permissions(context: Context) -> Verdict:
     """Every key file is a regular file of the daemon's user (or root) that nobody else may read."""
@@ -72,7 +69,7 @@ async def keys_open(context: Context) -> Verdict:
         return unknown(f"the keys belong to {_user(uid)}", context.as_daemon_user())
     verdicts, tried = [], 0
     asked = dict.fromkeys((*identities, *operators))
-    deadline_s = asyncio.get_running_loop().time() + OPEN_KEYS_S
+    deadline_s = asyncio.get_running_loop().time() + context.bounds.keys_s
     for files in asked:
         try:
             async with asyncio.timeout_at(deadline_s):

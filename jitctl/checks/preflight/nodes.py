@@ -19,9 +19,6 @@ from jitctl.checks.preflight.verdict import (
 from jitctl.control.schema import PASS, Finding
 from jitctl.errors import ConfigError
 
-LOOK_S = 1.6
-"""`node_sync` takes up to half as much again."""
-POSITIONS_S = 2.4
 _TRADING, _VERIFY = "nodes.", "verify_nodes."
 
 
@@ -75,7 +72,9 @@ async def agree(context: Context) -> Verdict:
 async def positions(context: Context) -> Verdict:
     """The chain says by more than one node that nothing is open."""
     try:
-        found = await open_positions(context.config, wall_s=context.host.wall_s, timeout_s=POSITIONS_S)
+        found = await open_positions(
+            context.config, wall_s=context.host.wall_s, timeout_s=context.bounds.positions_s
+        )
     except ConfigError as error:
         raise NotAsked(error.message, context.as_daemon_user()) from None
     if found.result == NONE:
@@ -91,7 +90,9 @@ async def positions(context: Context) -> Verdict:
 async def _look(context: Context, suffix: str) -> list[Finding]:
     async def look() -> tuple[Finding, ...]:
         try:
-            report = await node_sync(context.config, wall_s=context.host.wall_s, timeout_s=LOOK_S)
+            report = await node_sync(
+                context.config, wall_s=context.host.wall_s, timeout_s=context.bounds.look_s
+            )
         except ConfigError as error:
             raise NotAsked(error.message, context.as_daemon_user()) from None
         return report.checks

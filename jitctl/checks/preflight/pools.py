@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from jitctl.chain.lens import is_revert, view
 from jitctl.chain.prices import FeedPrices, PoolTwapPrices
@@ -12,57 +13,47 @@ from jitctl.config.domain_types import tokens
 from jitctl.domain.values import Address, PoolSpec, Token
 from jitctl.errors import NodeError
 
-ASK_AT_ONCE = 32
 _TOKEN0, _TOKEN1, _FEE, _TICK_SPACING, _DECIMALS, _FACTORY = (
     bytes.fromhex(text) for text in ("0dfe1681", "d21220a7", "ddca3f43", "d0c93a7c", "313ce567", "c45a0155")
 )
 _GET_POOL = bytes.fromhex("1698ee82")
 
 
-class _Asked:
-    """Views at the run's head, a bounded number at a time."""
-
-    def __init__(self, node: Believed) -> None:
-        self._node = node
-        self._limit = asyncio.Semaphore(ASK_AT_ONCE)
-
-    async def word(self, target: Address, calldata: bytes) -> int | None:
-        """Return the one word that a contract answers; None if it answers anything else, or refuses."""
-        async with self._limit:
-            try:
-                answer = await view(self._node.nodes, target, calldata, self._node.head.hash)
-            except NodeError as error:
-                if not is_revert(error):
-                    raise
-                return None
-        return int.from_bytes(answer, "big") if len(answer) == 32 else None
+async def _word(node: Believed, target: Address, calldata: bytes) -> int | None:
+    """Return the one word that a contract answers; None if it answers anything else, or refuses."""
+    try:
+        answer = await view(node.nodes, target, calldata, node.head.hash)
+    except NodeError as error:
+        if not is_revert(error):
+            raise
+        return None
+    return int.from_bytes(answer, "big") if len(answer) == 32 else None
 
 
 async def pools(context: Context) -> Verdict:
     """The factory knows each pool by its tokens and fee, and the pool and its tokens say the same."""
     node = await context.node()
-    asked = _Asked(node)
     try:
         factory: Address | None = await context.factory()
     except NotAsked:
         factory = None
     known = {token.address: token for spec in context.specs for token in (spec.token0, spec.token1)}
     verdicts = await asyncio.gather(
-        *(_pool(asked, spec, factory) for spec in context.specs),
-        *(_token(asked, token) for token in known.values()),
+        *(_pool(node, spec, factory) for spec in context.specs),
+        *(_token(node, token) for token in known.values()),
     )
     by = "" if factory else "; the factory was not asked (see executor-code)"
     return together((each for each in verdicts if each), f"{len(context.specs)} as configured{by}")
 
 
-async def _pool(asked: _Asked, spec: PoolSpec, factory: Address | None) -> Verdict | None:
+async def _pool(node: Believed, spec: PoolSpec, factory: Address | None) -> Verdict | None:
     expected = {
         "token0": (_TOKEN0, int(spec.token0.address, 16)),
         "token1": (_TOKEN1, int(spec.token1.address, 16)),
         "fee": (_FEE, spec.fee_pips),
         "tickSpacing": (_TICK_SPACING, spec.tick_spacing),
     }
-    found = await asyncio.gather(*(asked.word(spec.address, call) for call, _ in expected.values()))
+    found = await asyncio.gather(*(_word(node, spec.address, call) for call, _ in expected.values()))
     remedy = f"correct {spec.name} in pools.toml"
     if None in found:
         return failed(f"{spec.name}: {spec.address} does not answer as a Uniswap v3 pool", remedy)
@@ -79,14 +70,14 @@ async def _pool(asked: _Asked, spec: PoolSpec, factory: Address | None) -> Verdi
         word.to_bytes(32, "big")
         for word in (int(spec.token0.address, 16), int(spec.token1.address, 16), spec.fee_pips)
     )
-    listed = await asked.word(factory, _GET_POOL + tokens_and_fee)
+    listed = await _word(node, factory, _GET_POOL + tokens_and_fee)
     if listed != int(spec.address, 16):
         return failed(f"{spec.name}: the factory's pool is {_shown(listed)}, not {spec.address}", remedy)
     return None
 
 
-async def _token(asked: _Asked, token: Token) -> Verdict | None:
-    decimals = await asked.word(token.address, _DECIMALS)
+async def _token(node: Believed, token: Token) -> Verdict | None:
+    decimals = await _word(node, token.address, _DECIMALS)
     if decimals == token.decimals:
         return None
     text = f"{token.symbol} has {decimals} decimals, not {token.decimals}"
@@ -114,13 +105,18 @@ async def price_marks(context: Context) -> Verdict:
         return _ages(context, ages)
     feeds = {symbol: Address(feed) for symbol, feed in context.config.main.prices.feeds.items()}
 
-    async def age_s(token: Token) -> float | None:
-        # One token a time, so that the age is its own (or that of WETH's feed, through which it is valued).
-        prices = FeedPrices(node.nodes, weth=known["WETH"], tokens=[token], feeds=feeds)
-        found = await prices.read(node.head)
-        return found.age_s if token.address in found.weth_wei_per_base_unit else None
+    async def read(symbols: Iterable[str]) -> dict[str, float | None]:
+        asked = [traded[symbol] for symbol in symbols]
+        prices = FeedPrices(node.nodes, weth=known["WETH"], tokens=asked, feeds=feeds)
+        marks = await prices.read(node.head)
+        priced = marks.weth_wei_per_base_unit
+        return {token.symbol: marks.age_s if token.address in priced else None for token in asked}
 
-    ages = dict(zip(traded, await asyncio.gather(*map(age_s, traded.values())), strict=True))
+    ages = await read(traded)
+    if max(age_s or 0.0 for age_s in ages.values()) > context.config.main.prices.max_age_s:
+        # The age is the oldest one's: ask again, one token a time, to name those that are old.
+        for alone in await asyncio.gather(*(read([symbol]) for symbol in traded)):
+            ages |= alone
     return _ages(context, ages)
 
 

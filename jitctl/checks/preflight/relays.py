@@ -15,8 +15,6 @@ from jitctl.domain.bundle import RelayOutcome
 from jitctl.errors import JitError
 from jitctl.execution.relay import HttpRelay, RelayAnswer, RelayEndpoint
 
-ASK_S = 1.2
-"""For one request, with the connection's opening; a submission on a warm one has the relay's own limit."""
 _SIGNATURE_WORDS = ("signature", "signer", "unauthori", "forbidden", "http 401", "http 403")
 
 
@@ -34,7 +32,7 @@ async def _relay(context: Context, relay: RelayConfig) -> Verdict:
         key = await context.key(identity_files(context.config, relay))
     except JitError as error:
         return unknown(f"{name}: not asked: {error.message}", "see key-permissions and keys-open")
-    asked = HttpRelay(RelayEndpoint(name, relay.url, key, ASK_S))
+    asked = HttpRelay(RelayEndpoint(name, relay.url, key, context.bounds.relay_s))
     try:
         answer = await _first_known(asked, await _questions(context))
     finally:

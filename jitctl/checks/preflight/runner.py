@@ -20,6 +20,7 @@ from jitctl.checks.preflight import (
     pools,
     relays,
 )
+from jitctl.checks.preflight.bounds import Bounds
 from jitctl.checks.preflight.context import Context, Host
 from jitctl.checks.preflight.loose_threads import LooseThreads
 from jitctl.checks.preflight.names import chosen
@@ -29,9 +30,6 @@ from jitctl.control.schema import CheckReport, Finding
 from jitctl.errors import JitError
 
 VERB = "preflight"
-CHECK_S = 3.0
-WHOLE_S = 4.0
-"""With the start of the process itself, an answer comes within 5 s."""
 
 
 @dataclass(frozen=True)
@@ -91,21 +89,21 @@ async def preflight(
     skip: Sequence[str] = (),
     host: Host | None = None,
     ended: Ended = lambda _name, _done, _all: None,
-    whole_s: float = WHOLE_S,
+    bounds: Bounds = Bounds(),  # noqa: B008  # frozen
 ) -> CheckReport:
-    """Return a finding for each chosen check within about `whole_s`; raises `UsageError` for a wrong name.
+    """Return a finding for each chosen check within `bounds`; raises `UsageError` for a wrong name.
 
     Nothing is changed: not on chain, not at a relay, not on disk.
     """
     names = chosen(only, skip)
     began = time.monotonic()
     asyncio.get_running_loop().set_default_executor(LooseThreads())
-    context = Context(config, host or Host())
+    context = Context(config, host or Host(), bounds)
     tasks = {asyncio.create_task(_run(name, CHECKS[name], context), name=name): name for name in names}
     found: dict[str, Finding] = {}
     try:
         try:
-            async with asyncio.timeout(whole_s):
+            async with asyncio.timeout(bounds.whole_s):
                 for each in asyncio.as_completed(tasks):
                     finding = await each
                     found[finding.name] = finding
@@ -115,7 +113,7 @@ async def preflight(
         for task, name in tasks.items():
             task.cancel()
             if name not in found:
-                found[name] = _late(name, CHECKS[name], whole_s)
+                found[name] = _late(name, CHECKS[name], bounds.whole_s)
         await asyncio.gather(*tasks, return_exceptions=True)
     finally:
         await context.close()
@@ -125,22 +123,24 @@ async def preflight(
     )
 
 
-def run(config: Config, *, only: Sequence[str], skip: Sequence[str], ended: Ended) -> CheckReport:
+def run(
+    config: Config, *, only: Sequence[str], skip: Sequence[str], ended: Ended, check_s: float
+) -> CheckReport:
     """Run `preflight` on an event loop of its own."""
-    return asyncio.run(preflight(config, only=only, skip=skip, ended=ended))
+    return asyncio.run(preflight(config, only=only, skip=skip, ended=ended, bounds=Bounds(check_s)))
 
 
 async def _run(name: str, check: Check, context: Context) -> Finding:
     began = time.monotonic()
     try:
-        async with asyncio.timeout(CHECK_S):
+        async with asyncio.timeout(context.bounds.check_s):
             verdict = await check.run(context)
     except NotAsked as missing:
         verdict = unknown(f"not asked: {missing.why}", missing.remedy)
     except JitError as error:
         verdict = unknown(error.message, error.hint)
     except TimeoutError:
-        return _late(name, check, CHECK_S)
+        return _late(name, check, context.bounds.check_s)
     except Exception as defect:
         text = f"this check has a defect: {type(defect).__name__}"
         verdict = unknown(text, "please report it; the other checks are not affected")

@@ -22,6 +22,9 @@ def preflight(
         list[str] | None, typer.Option("--skip", metavar="NAME", help="Leave this check out; repeatable.")
     ] = None,
     listing: Annotated[bool, typer.Option("--list", help="Name the checks and run none.")] = False,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", metavar="S", min=0.1, max=60, help="Seconds for each check.")
+    ] = 3.0,
     strict: StrictOption = False,
     output: OutputOption = Format.TEXT,
 ) -> None:
@@ -49,7 +52,7 @@ def preflight(
     from jitctl.control.schema import to_wire
 
     with render.progress() if sys.stderr.isatty() else nullcontext(_silent) as ended:
-        report = run(config, only=only or (), skip=skip or (), ended=ended)
+        report = run(config, only=only or (), skip=skip or (), ended=ended, check_s=timeout_s)
     show(to_wire(report), output, strict=strict)
 
 
