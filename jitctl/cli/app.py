@@ -65,7 +65,7 @@ class LazyGroup(TyperGroup):
             rows = [(verb.name, verb.summary) for verb in VERBS if verb.panel == panel]
             if rows:
                 with formatter.section(panel):
-                    formatter.write_dl(rows, col_max=20)
+                    formatter.write_dl(rows, col_max=26)
 
 
 def _hoist(args: list[str], option: str) -> list[str]:

@@ -24,6 +24,7 @@ class Verb(NamedTuple):
 VERBS = (
     Verb("health", "Daily", DAEMON, "Is the bot alive, and can it trade?"),
     Verb("status", "Daily", DAEMON, "Show what the bot is doing now."),
+    Verb("check-node-sync", "Daily", LOCAL, "Check that every node is there, synced and of one mind."),
     Verb("daily-summary", "Daily", LOCAL, "Report one day's attempts and profit."),
     Verb("preflight", "Lifecycle", LOCAL, "Check everything that a start relies on."),
     Verb("start", "Lifecycle", LOCAL, "Start the bot, in test or production mode."),
@@ -32,6 +33,8 @@ VERBS = (
     Verb("clear-halt", "Lifecycle", DAEMON, "Leave a halt, into a pause, once nothing is open."),
     Verb("stop", "Lifecycle", DAEMON, "End the bot in good order."),
     Verb("validate-config", "Configuration", LOCAL, "Check configuration files and list every problem."),
+    Verb("verify-no-open-positions", "Incident", LOCAL, "Ask the chain whether anything is open."),
+    Verb("emergency-position-check", "Incident", LOCAL, "Ask the chain whether anything is open."),
     Verb("devnet", "Development", LOCAL, "Run a private chain with Uniswap v3, users and a builder."),
     Verb("demo", "Development", LOCAL, "Show the bot at work on a private chain."),
 )
