@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bounds:
-    """`check_s` bounds each check. With the start of the process itself, an answer comes within 5 s."""
+    """`check_s` bounds each check; with the start of the process itself, an answer comes within 5 s.
+
+    `listen_s` is how long to wait for one pending transaction: on mainnet one comes in milliseconds.
+    """
 
     check_s: float = 3.0
+    listen_s: float = 1.2
 
     @property
     def whole_s(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import statistics
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -26,41 +26,32 @@ _MAX_BODY_BYTES = 1 << 20
 _REMEDY = "synchronise the clock: timedatectl set-ntp true, or look at chronyc tracking"
 
 
-@dataclass(frozen=True)
-class _Source:
-    name: str
-    url: str
-
-    @property
-    def here(self) -> bool:
-        """Whether it is this machine, whose clock is the one in question."""
-        host = urlsplit(self.url).hostname or ""
-        try:
-            return ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
-
-
 async def clock_skew(context: Context) -> Verdict:
-    """Judge by the newest block, and by the median of the Date headers of nodes and relays elsewhere."""
-    sources = [_Source(f"relay {relay.name}", relay.url) for relay in context.config.main.relays]
+    """Judge by the newest block, and by the Date headers of relays and nodes on other machines."""
+    sources = [relay.url for relay in context.config.main.relays]
     with contextlib.suppress(NotAsked):
-        sources += [_Source(f"node {each.name}", each.http_url) for each in context.endpoints()]
-    elsewhere = [source for source in sources if not source.here]
-    offsets = dict(
-        zip(elsewhere, await asyncio.gather(*(_offset_s(context, each) for each in elsewhere)), strict=True)
-    )
-    known = [offset for offset in offsets.values() if offset is not None]
-    behind_s = await _behind_head_s(context)
+        sources += [each.http_url for each in context.endpoints()]
+    wall_s, limit_s = context.host.wall_s, context.bounds.node_s
+    elsewhere = [url for url in dict.fromkeys(sources) if not _is_here(url)]
+    offsets = await asyncio.gather(*(offset_s(url, wall_s, limit_s) for url in elsewhere))
+    return judge([offset for offset in offsets if offset is not None], await _behind_head_s(context))
+
+
+def judge(offsets_s: Sequence[float], behind_s: float | None) -> Verdict:
+    """Say what the others' clocks (how far each is ahead of ours) and the newest block show of ours.
+
+    `behind_s` is how far the block's time is in our future, None if no block is known.
+    """
     if behind_s is not None and behind_s > AHEAD_S:
         return failed(f"the clock is behind: the newest block is {behind_s:.1f} s in its future", _REMEDY)
-    if not known:
-        seen = "" if behind_s is None else "; the newest block is not in its future"
-        text = f"nobody outside this machine told the time{seen}"
-        return passed(text) if behind_s is not None else warned(text, _REMEDY)
-    offset_s = statistics.median(known)
-    sure_s = max(0.0, abs(offset_s) - _DATE_STEP_S / 2)
-    detail = f"{abs(offset_s):.1f} s {'behind' if offset_s > 0 else 'ahead of'} {len(known)} other machine(s)"
+    if not offsets_s:
+        text = "nobody outside this machine told the time"
+        if behind_s is None:
+            return warned(text, _REMEDY)
+        return passed(f"{text}; the newest block is not in its future")
+    offset = statistics.median(offsets_s)
+    sure_s = max(0.0, abs(offset) - _DATE_STEP_S / 2)
+    detail = f"{abs(offset):.1f} s {'behind' if offset > 0 else 'ahead of'} {len(offsets_s)} other machine(s)"
     if sure_s > FAIL_S:
         return failed(detail, _REMEDY)
     return warned(detail, _REMEDY) if sure_s > WARN_S else passed(f"within {WARN_S:g} s: {detail}")
@@ -75,17 +66,26 @@ async def _behind_head_s(context: Context) -> float | None:
     return head.timestamp_s - context.host.wall_s()
 
 
-async def _offset_s(context: Context, source: _Source) -> float | None:
-    """Return by how much the other machine is ahead of us, to half a second; None if it does not say."""
-    asked = WarmHttp(source.url)
+async def offset_s(url: str, wall_s: Callable[[], float], limit_s: float) -> float | None:
+    """Return by how much the machine at `url` is ahead of us, to half a second; None if it does not say."""
+    asked = WarmHttp(url)
     try:
-        async with asyncio.timeout(context.bounds.node_s):
-            began_s = context.host.wall_s()
+        async with asyncio.timeout(limit_s):
+            began_s = wall_s()
             reply = await asked.request("GET", {}, b"", max_body_bytes=_MAX_BODY_BYTES)
-            ended_s = context.host.wall_s()
-        told = parsedate_to_datetime(reply.headers["date"]).timestamp()
+            ended_s = wall_s()
+        told_s = parsedate_to_datetime(reply.headers["date"]).timestamp()
     except (OSError, TimeoutError, HungUp, TooLarge, h11.ProtocolError, LookupError, ValueError, TypeError):
         return None
     finally:
         await asked.close()
-    return told + _DATE_STEP_S / 2 - (began_s + ended_s) / 2
+    return told_s + _DATE_STEP_S / 2 - (began_s + ended_s) / 2
+
+
+def _is_here(url: str) -> bool:
+    """Whether it is this machine, whose clock is the one in question."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -7,7 +7,7 @@ import asyncio
 from jitctl.chain.lens import is_revert, view
 from jitctl.chain.wallet import keccak256
 from jitctl.checks.preflight.amounts import ether
-from jitctl.checks.preflight.context import Believed, Context, expected_code, factory_of
+from jitctl.checks.preflight.context import Believed, Context, factory_of, is_executor
 from jitctl.checks.preflight.verdict import Verdict, failed, passed, together, unknown, warned
 from jitctl.config.domain_types import tokens, weth_address
 from jitctl.contracts import calls
@@ -29,7 +29,7 @@ async def executor_code(context: Context) -> Verdict:
     if not code:
         return failed(f"there is no code at {where}", "correct [executor] address, or deploy the executor")
     shown = f"0x{keccak256(code).hex()[:16]}…"
-    if code != expected_code(code, weth):
+    if not is_executor(code, weth):
         text = f"the code at {where} ({shown}, {len(code)} bytes) is not this version's for WETH {weth}"
         return failed(text, "do not fund it; correct [executor] address, or use the jitctl that deployed it")
     factory = factory_of(code)

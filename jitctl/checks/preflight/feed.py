@@ -15,9 +15,6 @@ from jitctl.control.schema import FAIL
 from jitctl.errors import NodeError, TimedOut
 from jitctl.execution.probe import probe_node
 
-LISTEN_S = 1.2
-"""How long to wait for one pending transaction; on mainnet one comes in a few milliseconds."""
-
 
 async def pending_feed(context: Context) -> Verdict:
     return await _each(context, _listen)
@@ -64,7 +61,7 @@ async def _listen(context: Context, endpoint: NodeEndpoint, node: Believed) -> V
         return failed(error.message, remedy)
     try:
         await socket.subscribe(["newPendingTransactions", True], first, timeout_s=context.bounds.node_s)
-        async with asyncio.timeout(LISTEN_S):
+        async with asyncio.timeout(context.bounds.listen_s):
             body = await arrived
     except NodeError as error:
         text = f"{name} refuses pending transactions with bodies: {error.message}"
@@ -72,7 +69,7 @@ async def _listen(context: Context, endpoint: NodeEndpoint, node: Believed) -> V
     except TimedOut as error:
         return unknown(error.message, remedy)
     except TimeoutError:
-        text = f"{name}: subscribed; none arrived in {LISTEN_S:g} s"
+        text = f"{name}: subscribed; none arrived in {context.bounds.listen_s:g} s"
         return warned(text, f"on mainnet there is always one: check the peers and the pool of node {name}")
     finally:
         await socket.close()

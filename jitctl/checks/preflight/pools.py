@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 
 from jitctl.chain.lens import is_revert, view
 from jitctl.chain.prices import FeedPrices, PoolTwapPrices
@@ -16,6 +16,8 @@ from jitctl.errors import NodeError
 _TOKEN0, _TOKEN1, _FEE, _TICK_SPACING, _DECIMALS, _FACTORY = (
     bytes.fromhex(text) for text in ("0dfe1681", "d21220a7", "ddca3f43", "d0c93a7c", "313ce567", "c45a0155")
 )
+_NO_PRICE = ("the price feed of WETH", "no watched pool")
+"""How the sources of marks begin when it is not the node that fails."""
 _GET_POOL = bytes.fromhex("1698ee82")
 
 
@@ -94,30 +96,38 @@ def _shown(value: int | None) -> str:
 
 async def price_marks(context: Context) -> Verdict:
     """Every token of the watched pools has a mark that is not older than `prices.max_age_s` at the head."""
-    node, known = await context.node(), tokens(context.config)
+    read = await _reader(context)
     traded = {token.symbol: token for spec in context.specs for token in (spec.token0, spec.token1)}
-    if context.config.main.prices.source == "pool_twap":
-        marks = await PoolTwapPrices(node.nodes, specs=context.specs).read(node.head)
-        ages = {
-            symbol: marks.age_s if token.address in marks.weth_wei_per_base_unit else None
-            for symbol, token in traded.items()
-        }
-        return _ages(context, ages)
-    feeds = {symbol: Address(feed) for symbol, feed in context.config.main.prices.feeds.items()}
+    try:
+        ages = await read(list(traded.values()))
+        if max((age_s or 0.0 for age_s in ages.values()), default=0.0) > context.config.main.prices.max_age_s:
+            # The age is the oldest one's: ask again, one token a time, to name those that are old.
+            for alone in await asyncio.gather(*(read([token]) for token in traded.values())):
+                ages |= alone
+    except NodeError as error:
+        if not error.message.startswith(_NO_PRICE):
+            raise
+        return failed(error.message, "check [prices]: without this price every swap is left alone")
+    return _ages(context, ages)
 
-    async def read(symbols: Iterable[str]) -> dict[str, float | None]:
-        asked = [traded[symbol] for symbol in symbols]
-        prices = FeedPrices(node.nodes, weth=known["WETH"], tokens=asked, feeds=feeds)
-        marks = await prices.read(node.head)
+
+async def _reader(context: Context) -> Callable[[list[Token]], Awaitable[dict[str, float | None]]]:
+    """Return what reads the ages of some tokens' marks in seconds, None for one without a mark."""
+    node, prices = await context.node(), context.config.main.prices
+    feeds = {symbol: Address(feed) for symbol, feed in prices.feeds.items()}
+    weth = tokens(context.config)["WETH"]
+
+    async def read(asked: list[Token]) -> dict[str, float | None]:
+        source: FeedPrices | PoolTwapPrices = (
+            PoolTwapPrices(node.nodes, specs=context.specs)
+            if prices.source == "pool_twap"
+            else FeedPrices(node.nodes, weth=weth, tokens=asked, feeds=feeds)
+        )
+        marks = await source.read(node.head)
         priced = marks.weth_wei_per_base_unit
         return {token.symbol: marks.age_s if token.address in priced else None for token in asked}
 
-    ages = await read(traded)
-    if max(age_s or 0.0 for age_s in ages.values()) > context.config.main.prices.max_age_s:
-        # The age is the oldest one's: ask again, one token a time, to name those that are old.
-        for alone in await asyncio.gather(*(read([symbol]) for symbol in traded)):
-            ages |= alone
-    return _ages(context, ages)
+    return read
 
 
 def _ages(context: Context, ages: dict[str, float | None]) -> Verdict:

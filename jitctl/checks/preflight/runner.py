@@ -26,7 +26,7 @@ from jitctl.checks.preflight.loose_threads import LooseThreads
 from jitctl.checks.preflight.names import chosen
 from jitctl.checks.preflight.verdict import NotAsked, Verdict, unknown
 from jitctl.config.load import Config
-from jitctl.control.schema import CheckReport, Finding
+from jitctl.control.schema import UNKNOWN, CheckReport, Finding
 from jitctl.errors import JitError
 
 VERB = "preflight"
@@ -136,9 +136,9 @@ async def _run(name: str, check: Check, context: Context) -> Finding:
         async with asyncio.timeout(context.bounds.check_s):
             verdict = await check.run(context)
     except NotAsked as missing:
-        verdict = unknown(f"not asked: {missing.why}", missing.remedy)
+        verdict = unknown(f"not asked: {missing.why}", missing.remedy or _again(name))
     except JitError as error:
-        verdict = unknown(error.message, error.hint)
+        verdict = unknown(error.message, error.hint or _again(name))
     except TimeoutError:
         return _late(name, check, context.bounds.check_s)
     except Exception as defect:
@@ -149,7 +149,9 @@ async def _run(name: str, check: Check, context: Context) -> Finding:
 
 
 def _late(name: str, check: Check, limit_s: float) -> Finding:
-    remedy = f"look at what it waited for, or run it alone: `jitctl preflight --only {name}`"
-    return Finding(
-        name, "unknown", f"no answer within {limit_s:g} s from {check.waits_for}", remedy, 1000 * limit_s
-    )
+    text = f"no answer within {limit_s:g} s from {check.waits_for}"
+    return Finding(name, UNKNOWN, text, f"look at what it waited for, or {_again(name)}", 1000 * limit_s)
+
+
+def _again(name: str) -> str:
+    return f"ask again, with more time: `jitctl preflight --only {name} --timeout 20`"
