@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from jitctl.chain.pending_body import parse_pending
+from jitctl.chain.quantities import quantity
 from jitctl.chain.rpc import NodeEndpoint
 from jitctl.chain.ws import WsRpc
 from jitctl.checks.preflight.context import Believed, Context
@@ -14,6 +15,8 @@ from jitctl.checks.preflight.verdict import NotAsked, Verdict, failed, passed, t
 from jitctl.control.schema import FAIL
 from jitctl.errors import NodeError, TimedOut
 from jitctl.execution.probe import probe_node
+
+_FULL_BODIES = "use a node that sends full bodies (geth 1.11 or later, reth, nethermind)"
 
 
 async def pending_feed(context: Context) -> Verdict:
@@ -47,42 +50,45 @@ async def _each(
 
 
 async def _listen(context: Context, endpoint: NodeEndpoint, node: Believed) -> Verdict:
-    name = endpoint.name
-    arrived: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    name, limit_s, listen_s = endpoint.name, context.bounds.node_s, context.bounds.listen_s
+    whole, others = asyncio.Event(), set[str]()
 
-    def first(result: Any) -> None:
-        if not arrived.done():
-            arrived.set_result(result)
+    def heard(result: Any) -> None:
+        if parse_pending(result, 0) is not None:
+            whole.set()
+        else:
+            others.add("hashes only" if isinstance(result, str) else "something else than full bodies")
 
     remedy = f"check ws_url of node {name}, and that the node offers eth_subscribe there"
     try:
-        socket = await WsRpc.open(name, endpoint.ws_url, timeout_s=context.bounds.node_s)
+        socket = await WsRpc.open(name, endpoint.ws_url, timeout_s=limit_s)
     except (NodeError, TimedOut) as error:
         return failed(error.message, remedy)
     try:
-        await socket.subscribe(["newPendingTransactions", True], first, timeout_s=context.bounds.node_s)
-        async with asyncio.timeout(context.bounds.listen_s):
-            body = await arrived
+        chain_id = quantity(await socket.call("eth_chainId", timeout_s=limit_s), name, "eth_chainId")
+        if chain_id != context.config.main.chain.chain_id:
+            return failed(f"{name}: its WebSocket is on chain {chain_id}", remedy)
+        await socket.subscribe(["newPendingTransactions", True], heard, timeout_s=limit_s)
+        # One odd transaction says nothing: wait for one that is whole.
+        async with asyncio.timeout(listen_s):
+            await whole.wait()
     except NodeError as error:
-        text = f"{name} refuses pending transactions with bodies: {error.message}"
-        return failed(text, "use a node that sends full bodies (geth 1.11 or later, reth, nethermind)")
+        return failed(f"{name} refuses pending transactions with bodies: {error.message}", _FULL_BODIES)
     except TimedOut as error:
         return unknown(error.message, remedy)
     except TimeoutError:
-        text = f"{name}: subscribed; none arrived in {context.bounds.listen_s:g} s"
+        if others:
+            return failed(f"{name} sends {' and '.join(sorted(others))}", _FULL_BODIES)
+        text = f"{name}: subscribed; none arrived in {listen_s:g} s"
         return warned(text, f"on mainnet there is always one: check the peers and the pool of node {name}")
     finally:
         await socket.close()
-    if parse_pending(body, 0) is None:
-        what = "hashes only" if isinstance(body, str) else "something else than full bodies"
-        text = f"{name} sends {what}"
-        return failed(text, "use a node that sends full bodies (geth 1.11 or later, reth, nethermind)")
     return passed(f"{name} sends full bodies")
 
 
 async def _probe(context: Context, endpoint: NodeEndpoint, node: Believed) -> Verdict:
     try:
-        await probe_node(node.nodes, node.head, timeout_s=context.bounds.node_s, only=endpoint.name)
+        await probe_node(node.nodes, node.head, only=endpoint.name)
     except TimedOut as error:
         return unknown(error.message, f"check the load of node {endpoint.name}")
     except NodeError as error:

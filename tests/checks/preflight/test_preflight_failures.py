@@ -206,6 +206,11 @@ async def test_pending_transactions(bot: ReadyBot) -> None:
         old.refuse_full_bodies = True
         found = await bot.finding("pending-feed")
         assert (found.result, "refuses" in found.detail) == ("fail", True)
+        bot.net.door.views.clear()
+        old.chain_id = 5
+        door = bot.net.manifest.rpc_url
+        bot.edit("jitctl", lambda main: main["nodes"][0].update(http_url=door))
+        assert (await bot.finding("pending-feed")).detail == "door: its WebSocket is on chain 5"
 
 
 # -- the relays

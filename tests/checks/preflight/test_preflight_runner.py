@@ -14,6 +14,7 @@ from jitctl.checks.preflight.loose_threads import LooseThreads
 from jitctl.checks.preflight.names import NAMES, chosen
 from jitctl.checks.preflight.runner import CHECKS, Check
 from jitctl.errors import UsageError
+from tests.chain.fake_node import FakeNode
 from tests.checks.preflight.ready_bot import PATIENT, ReadyBot
 from tests.execution.fake_relay import FakeRelay
 
@@ -89,6 +90,20 @@ async def test_a_pending_transaction_with_its_body(bot: ReadyBot) -> None:
         await asyncio.wait([asked], timeout=0.05)
     found = await asked
     assert (found.result, found.detail) == ("pass", "door sends full bodies")
+
+
+async def test_a_node_that_sends_hashes_only(bot: ReadyBot) -> None:
+    async with FakeNode() as node:
+        node.chain_id = bot.net.manifest.chain_id
+        node.answers["eth_getBlockByNumber"] = bot.net.chain.head.block
+        urls = {"http_url": node.endpoint.http_url, "ws_url": node.endpoint.ws_url}
+        bot.edit("jitctl", lambda main: main["nodes"][0].update(urls))
+        asked = asyncio.ensure_future(bot.finding("pending-feed", bounds=Bounds(check_s=60.0, listen_s=0.5)))
+        while not asked.done():
+            await node.notify("newPendingTransactions", "0x" + "ab" * 32)
+            await asyncio.wait([asked], timeout=0.02)
+    found = await asked
+    assert (found.result, found.detail) == ("fail", "door sends hashes only")
 
 
 async def test_progress_is_told(bot: ReadyBot) -> None:

@@ -24,7 +24,7 @@ async def preflight(net: Devnet, *options: str) -> tuple[int | None, dict[str, A
         "preflight", "--timeout", "60", "-o", "json", *options,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1", "JITCTL_LOCK_DIR": str(net.folder / "locks")},
     )  # fmt: skip
     out, err = await process.communicate()
     assert err == b"", err.decode()
@@ -32,8 +32,7 @@ async def preflight(net: Devnet, *options: str) -> tuple[int | None, dict[str, A
 
 
 @pytest.mark.runbook("START-2")
-async def test_preflight_before_a_start_and_beside_a_daemon(tmp_path, monkeypatch):
-    monkeypatch.setenv("JITCTL_LOCK_DIR", str(tmp_path / "locks"))
+async def test_preflight_before_a_start_and_beside_a_daemon(tmp_path):
     async with Devnet(tmp_path / "net") as net:
         net.chain.step_s = 1
         code, report = await preflight(net)
