@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import time
@@ -97,16 +98,13 @@ class Context:
 
     async def node(self) -> Believed:
         """Return the first node that answers on the right chain; raises `NotAsked`."""
-        endpoints = self.endpoints()
-        asked = [asyncio.ensure_future(self.node_named(endpoint)) for endpoint in endpoints]
+        asked = [asyncio.ensure_future(self.node_named(endpoint)) for endpoint in self.endpoints()]
         try:
-            reasons = []
             for each in asked:
-                try:
+                with contextlib.suppress(NodeError, TimedOut):
                     return await each
-                except (NodeError, TimedOut) as error:
-                    reasons.append(error.message)
-            raise NotAsked(f"no node to ask ({'; '.join(reasons)})", "see node-reachable and chain-id")
+            # Why not is told once, by the checks of the nodes.
+            raise NotAsked("no node to ask", "see node-reachable, chain-id and node-sync")
         finally:
             for each in asked:
                 each.cancel()

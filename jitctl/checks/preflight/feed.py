@@ -42,8 +42,7 @@ async def _each(
 
     verdicts = [each for each in await asyncio.gather(*map(one, endpoints)) if each is not None]
     if not verdicts:
-        await context.node()
-        raise NotAsked("no node answers", "see node-reachable")
+        raise NotAsked("no node to ask", "see node-reachable, chain-id and node-sync")
     if any(each.result != FAIL for each in verdicts):
         verdicts = [warned(each.detail, each.remedy) if each.result == FAIL else each for each in verdicts]
     return together(verdicts, "; ".join(each.detail for each in verdicts))

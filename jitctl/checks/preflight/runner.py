@@ -97,7 +97,6 @@ async def preflight(
     """
     names = chosen(only, skip)
     began = time.monotonic()
-    asyncio.get_running_loop().set_default_executor(LooseThreads())
     context = Context(config, host or Host(), bounds)
     tasks = {asyncio.create_task(_run(name, CHECKS[name], context), name=name): name for name in names}
     found: dict[str, Finding] = {}
@@ -126,8 +125,13 @@ async def preflight(
 def run(
     config: Config, *, only: Sequence[str], skip: Sequence[str], ended: Ended, check_s: float
 ) -> CheckReport:
-    """Run `preflight` on an event loop of its own."""
-    return asyncio.run(preflight(config, only=only, skip=skip, ended=ended, bounds=Bounds(check_s)))
+    """Run `preflight` on an event loop of its own, which waits for no thread that hangs."""
+
+    async def alone() -> CheckReport:
+        asyncio.get_running_loop().set_default_executor(LooseThreads())
+        return await preflight(config, only=only, skip=skip, ended=ended, bounds=Bounds(check_s))
+
+    return asyncio.run(alone())
 
 
 async def _run(name: str, check: Check, context: Context) -> Finding:
