@@ -22,7 +22,6 @@ from jitctl.checks.preflight import (
 )
 from jitctl.checks.preflight.bounds import Bounds
 from jitctl.checks.preflight.context import Context, Host
-from jitctl.checks.preflight.loose_threads import LooseThreads
 from jitctl.checks.preflight.names import chosen
 from jitctl.checks.preflight.verdict import NotAsked, Verdict, unknown
 from jitctl.config.load import Config
@@ -120,18 +119,6 @@ async def preflight(
     return CheckReport.of(
         VERB, (found[name] for name in names), config_hash=config.hash, elapsed_ms=elapsed_ms
     )
-
-
-def run(
-    config: Config, *, only: Sequence[str], skip: Sequence[str], ended: Ended, check_s: float
-) -> CheckReport:
-    """Run `preflight` on an event loop of its own, which waits for no thread that hangs."""
-
-    async def alone() -> CheckReport:
-        asyncio.get_running_loop().set_default_executor(LooseThreads())
-        return await preflight(config, only=only, skip=skip, ended=ended, bounds=Bounds(check_s))
-
-    return asyncio.run(alone())
 
 
 async def _run(name: str, check: Check, context: Context) -> Finding:

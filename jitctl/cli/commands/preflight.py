@@ -47,12 +47,15 @@ def preflight(
 
     config = load(options.config_dir(ctx))
 
-    from jitctl.checks.preflight.runner import run
+    from jitctl.checks import one_shot
+    from jitctl.checks.preflight.bounds import Bounds
+    from jitctl.checks.preflight.runner import preflight as checked
     from jitctl.cli.check_view import show
     from jitctl.control.schema import to_wire
 
     with render.progress() if sys.stderr.isatty() else nullcontext(_silent) as ended:
-        report = run(config, only=only or (), skip=skip or (), ended=ended, check_s=timeout_s)
+        asked = checked(config, only=only or (), skip=skip or (), ended=ended, bounds=Bounds(timeout_s))
+        report = one_shot.run(asked)
     show(to_wire(report), output, strict=strict)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 import pytest
 
 from jitctl.checks.preflight import runner
 from jitctl.checks.preflight.bounds import Bounds
 from jitctl.checks.preflight.clock import judge, offset_s
-from jitctl.checks.preflight.loose_threads import LooseThreads
 from jitctl.checks.preflight.names import NAMES, chosen
 from jitctl.checks.preflight.runner import CHECKS, Check
 from jitctl.errors import UsageError
@@ -70,17 +68,6 @@ async def test_a_check_that_does_not_end_and_one_with_a_defect_stay_alone(
     assert (defect.result, defect.detail) == ("unknown", "this check has a defect: ZeroDivisionError")
     assert report.result == "unknown"
     assert (await bot.finding("socket-folder")).result == "pass"
-
-
-async def test_nothing_waits_for_a_thread_that_hangs() -> None:
-    threads = LooseThreads()
-    release = threading.Event()
-    hanging = threads.submit(release.wait)
-    threads.shutdown(wait=True)
-    assert not hanging.done()
-    release.set()
-    assert hanging.result(20) is True
-    assert isinstance(threads.submit(int, "x").exception(20), ValueError)
 
 
 async def test_a_pending_transaction_with_its_body(bot: ReadyBot) -> None:
