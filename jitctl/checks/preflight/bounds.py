@@ -18,7 +18,7 @@ class Bounds:
     @property
     def whole_s(self) -> float:
         """For all checks together, which run side by side."""
-        return self.check_s + 1.0
+        return self.check_s + 0.5
 
     @property
     def node_s(self) -> float:
@@ -28,7 +28,7 @@ class Bounds:
     @property
     def look_s(self) -> float:
         """For `node_sync`, which takes up to half as much again."""
-        return 0.55 * self.check_s
+        return 0.45 * self.check_s
 
     @property
     def positions_s(self) -> float:
@@ -36,11 +36,16 @@ class Bounds:
         return 0.8 * self.check_s
 
     @property
+    def head_s(self) -> float:
+        """For what can do without a head to wait for one."""
+        return 0.3 * self.check_s
+
+    @property
     def relay_s(self) -> float:
         """For one request to a relay with the connection's opening; two may be needed."""
-        return 0.4 * self.check_s
+        return 0.3 * self.check_s
 
     @property
     def keys_s(self) -> float:
         """For opening keystores, a second each by design; what is left over is left to the start."""
-        return 0.75 * self.check_s
+        return 0.9 * self.check_s

@@ -32,6 +32,7 @@ from jitctl.domain.values import Address, address
 from jitctl.errors import ConfigError, DaemonNotRunning, JitError, NodeError, TimedOut
 
 DAEMON_TIMEOUT_S = 2.0
+KEYS_AT_ONCE = 2
 _CODE_TAIL = 64
 """The executor's code ends with its two immutables, WETH and the factory, a word each."""
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Host:
 
     wall_s: Callable[[], float] = time.time
     statvfs: Callable[[Path], os.statvfs_result] = os.statvfs
+    uid: Callable[[], int] = os.geteuid
     descriptor_limit: Callable[[], int] = lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
@@ -67,8 +69,8 @@ class Context:
         self.executor_address = Address(config.main.executor.address)
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._nodes: list[PacedNode] = []
-        # Opening a keystore may take 256 MiB and a processor for a second: one at a time.
-        self._opening = asyncio.Semaphore(1)
+        # Opening a keystore takes a processor for a second, and 256 MiB.
+        self._opening = asyncio.Semaphore(KEYS_AT_ONCE)
 
     async def once(self, key: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what `ask` returns, asked once a run; a check that gives up leaves it to the others."""
@@ -157,7 +159,7 @@ class Context:
         try:
             return self.config.folders.data.stat().st_uid
         except OSError:
-            return os.geteuid()
+            return self.host.uid()
 
     def as_daemon_user(self) -> str:
         """Return how to run the checks where only the daemon's user may look."""

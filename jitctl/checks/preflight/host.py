@@ -125,7 +125,7 @@ def may_write(context: Context, folder: Path, detail: str) -> Verdict:
     """Return a pass with `detail` if the caller may make files in `folder`."""
     if os.access(folder, os.W_OK | os.X_OK):
         return passed(detail)
-    if os.geteuid() != context.daemon_uid():
+    if context.host.uid() != context.daemon_uid():
         return unknown(f"this user may not write to {folder}", context.as_daemon_user())
     return failed(
         f"{folder} is not writable", f"give it to the daemon's user, or mount it writable: {folder}"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import pwd
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from jitctl.chain.wallet import KeyFiles
 from jitctl.checks.preflight.context import Context
 from jitctl.checks.preflight.keystores import identity_files, operator_files, plain_address
 from jitctl.checks.preflight.verdict import Verdict, failed, passed, together, unknown, warned
 from jitctl.config.load import Config
+from jitctl.control.schema import PASS
 from jitctl.errors import JitError
 
 
@@ -61,31 +62,36 @@ def _private(context: Context, path: Path, uid: int, wrong: Callable[[str, str],
 
 async def keys_open(context: Context) -> Verdict:
     """Open what can be opened in the time; the identities first, because the relays wait for them."""
-    config = context.config
-    identities = [identity_files(config, relay) for relay in config.main.relays]
-    operators = operator_files(config)
-    uid = context.daemon_uid()
-    if os.geteuid() != uid:
+    config, uid = context.config, context.daemon_uid()
+    if context.host.uid() != uid:
         return unknown(f"the keys belong to {_user(uid)}", context.as_daemon_user())
-    verdicts, tried = [], 0
-    asked = dict.fromkeys((*identities, *operators))
+    identities = [identity_files(config, relay) for relay in config.main.relays]
+    asked = dict.fromkeys((*identities, *operator_files(config)))
     deadline_s = asyncio.get_running_loop().time() + context.bounds.keys_s
-    for files in asked:
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                key = await context.key(files)
-        except TimeoutError:
-            break
-        except JitError as error:
-            verdicts.append(failed(error.message, error.hint))
-        else:
+    found = await asyncio.gather(*(_opens(context, files, deadline_s) for files in asked))
+    tried = [verdict for verdict in found if verdict is not None]
+    summary = f"{len(tried)} of {len(asked)} opened"
+    if len(tried) < len(asked) and all(each.result == PASS for each in tried):
+        judge = warned if tried else unknown
+        more = "give it more time: `jitctl preflight --only keys-open --timeout 20`"
+        return judge(f"{summary}, no time for the others", more)
+    return together(tried, summary)
+
+
+async def _opens(context: Context, files: KeyFiles, deadline_s: float) -> Verdict | None:
+    """Return whether one keystore opens, and is of the address that it names; None if time ran out."""
+    try:
+        async with asyncio.timeout_at(deadline_s):
+            key = await context.key(files)
             named = await asyncio.to_thread(plain_address, files.keystore)
-            if named not in (None, key.address):
-                text = f"{files.keystore}: names {named} and holds {key.address}"
-                verdicts.append(failed(text, "put the right keystore there"))
-        tried += 1
-    rest = len(asked) - tried
-    return together(verdicts, f"{tried} of {len(asked)} opened" + (f"; no time for {rest}" if rest else ""))
+    except TimeoutError:
+        return None
+    except JitError as error:
+        return failed(error.message, error.hint)
+    if named not in (None, key.address):
+        text = f"{files.keystore}: names {named} and holds {key.address}"
+        return failed(text, "put the right keystore there")
+    return passed(str(files.keystore))
 
 
 def _user(uid: int) -> str:

@@ -44,8 +44,9 @@ async def _questions(context: Context) -> list[tuple[str, Sequence[Any]]]:
     """Return requests that have no effect: our own statistics, or to cancel what was never sent."""
     cancel = ("eth_cancelBundle", [{"replacementUuid": str(uuid.uuid4())}])
     try:
-        head = (await context.node()).head
-    except NotAsked:
+        async with asyncio.timeout(context.bounds.head_s):
+            head = (await context.node()).head
+    except (NotAsked, TimeoutError):
         return [cancel]
     return [("flashbots_getUserStatsV2", [{"blockNumber": hex(head.number)}]), cancel]
 

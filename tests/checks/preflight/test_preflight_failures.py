@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sqlite3
 from pathlib import Path
@@ -96,6 +97,13 @@ async def test_a_keystore_that_names_another_address(bot: ReadyBot) -> None:
     path.write_text(json.dumps(keystore))
     noticed = await bot.noticed()
     assert noticed == {"keys-open": "fail", "operators": "fail", "gas-money": "fail"}
+
+
+async def test_another_user_is_told_to_ask_as_the_daemons(bot: ReadyBot) -> None:
+    (bot.folder / "data").mkdir()
+    bot.with_host(uid=lambda: os.getuid() + 1)
+    assert await bot.noticed() == {"keys-open": "unknown"}
+    assert "as the daemon's user" in (await bot.finding("keys-open")).remedy
 
 
 async def test_a_port_that_somebody_has(bot: ReadyBot) -> None:

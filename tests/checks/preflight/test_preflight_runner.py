@@ -124,3 +124,8 @@ async def test_the_time_of_another_machine_is_read_from_its_answer() -> None:
         assert offset is not None
         assert offset > 1_700_000_000
     assert await offset_s(url, lambda: 0.0, 60.0) is None
+
+
+async def test_keys_for_which_there_was_no_time_are_not_called_open(bot: ReadyBot) -> None:
+    opened = await bot.finding("keys-open", bounds=Bounds(check_s=1e-9))
+    assert opened.result == "unknown"
