@@ -158,7 +158,7 @@ def test_by_verb(box: Box) -> None:
     flat = box.jitctl("verify-no-open-positions")
     assert (flat["result"], flat["secondOpinion"]) == ("none", True)
     box.jitctl("stop")
-    verbs = [(each["verb"], each["outcome"]) for each in box.jitctl("access-log")["records"]]
+    verbs = [(each["verb"], each["outcome"]) for each in box.jitctl("access-log")["entries"]]
     assert (
         verbs.index(("start", "refused")) < verbs.index(("validate-live", "ok")) < verbs.index(("stop", "ok"))
     )
