@@ -165,9 +165,10 @@ def test_every_refusal_is_in_the_audit_chain_and_nothing_was_changed(of_root, of
             lambda k=keeper, w=wanted: {(each["role"], each["door"]) for each in k.audit()} >= w,
             "refusals of every kind are recorded",
         )
-        refused = keeper.audit()
+        started, *refused = keeper.audit()
+        assert (started["verb"], started["outcome"]) == ("start", "ok")
         previous = GENESIS
-        for record in refused:
+        for record in (started, *refused):
             assert (record["prev"], record["hash"]) == (previous, line_hash(record))
             previous = record["hash"]
         assert {record["outcome"] for record in refused} == {"permission_denied"}
