@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 GENESIS = "0" * 64
 """What the first record holds as the hash before it."""
 
+MAX_BRACKETS = 3_000
+"""More than any reason holds: deeper rubbish could end a process that allows deep recursion."""
+
 
 class Line(NamedTuple):
     """One line of a trail. `record` is None for one that is no record, as a power cut leaves it.
@@ -56,6 +59,8 @@ def follow_chain(lines: Iterable[bytes]) -> Iterator[Line]:
 
 
 def _record(raw: bytes) -> dict[str, Any] | None:
+    if raw.count(b"[") + raw.count(b"{") > MAX_BRACKETS:
+        return None
     try:
         record = json.loads(raw)
     except (ValueError, RecursionError):

@@ -26,7 +26,7 @@ async def action_request(verb: str, request: Request) -> ActionRequest:
         raw += chunk
         if len(raw) > MAX_BODY_BYTES:
             raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
-    if not raw.strip():
+    if not raw:
         return ActionRequest()
     try:
         body = json.loads(raw, object_pairs_hook=_without_repeats)

@@ -32,7 +32,7 @@ from jitctl.ledger.store import LedgerStore
 from tests.conftest import FULL
 
 TOKEN = secrets.token_hex(32)
-EXAMPLES = 400 if FULL else 40
+EXAMPLES = 400 if FULL else 25
 DESCRIBED = schemathesis.openapi.from_dict(document())
 ALWAYS = [
     schemathesis.checks.not_a_server_error,

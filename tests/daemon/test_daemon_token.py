@@ -9,6 +9,8 @@ import secrets
 import pytest
 from installation import JITCTL_TOML, eventually, running_keeper, write_config
 
+from jitctl.control.access import CALLERS, status_of
+from jitctl.control.roles import ROUTES
 from jitctl.daemon.foreign import foreign, own_hosts
 from jitctl.daemon.token import TokenFile
 from jitctl.errors import ConfigError
@@ -173,6 +175,13 @@ def test_without_a_token_file_every_token_is_403(plain):
     status, found, answer = plain.ask_tcp("POST /admin/pause", BEARER)
     assert (status, "www-authenticate" in found) == (403, False)
     assert "--unix-socket" in json.loads(answer)["error"]["hint"]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.verb)
+def test_every_route_without_a_token_file(plain, route):
+    status = plain.ask_tcp(f"{route.method} {route.path}", BEARER, body=b'{"nonsense": ""}')[0]
+    expected = status_of(route, CALLERS[4])
+    assert status == 403 if expected == 403 else status not in (401, 403)
 
 
 def test_a_token_is_nothing_on_the_unix_door(tmp_path):

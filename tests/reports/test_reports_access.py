@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -137,6 +138,24 @@ def test_rubbish_is_read_without_harm(tmp_path, content):
     path = tmp_path / "audit.jsonl"
     path.write_bytes(content)
     assert (read(path).records, read(path).entries) == (0, [])
+
+
+def test_a_reason_full_of_brackets_is_a_record_like_any_other(tmp_path):
+    path = tmp_path / "audit.jsonl"
+    Audit(path).record(**FIELDS, who="ann", verb="pause", why="[{" * 500)
+    assert (read(path).chain, read(path).records) == ("intact", 1)
+
+
+def test_deep_rubbish_is_harmless_in_a_process_that_allows_deep_recursion(tmp_path):
+    path = tmp_path / "audit.jsonl"
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        for deep in (b"[", b'{"a":'):
+            path.write_bytes(deep * 100_000)
+            assert read(path).records == 0
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def test_records_of_any_values_are_shown(tmp_path):
