@@ -19,6 +19,7 @@ from jitctl.control.schema import VERSION_HEADER, ActionRequest, to_wire
 from jitctl.daemon.doors import Peer, Rights
 from jitctl.daemon.keeper import Caller, Keeper
 from jitctl.daemon.metrics import render_metrics
+from jitctl.daemon.rendered import Rendered
 from jitctl.errors import JitError, PermissionDenied, UsageError
 from jitctl.reports.daily import daily_summary
 
@@ -47,18 +48,19 @@ def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Doo
         # It is raised again after this answer, for the door to log.
         return error_response(JitError("the daemon failed; its log says how"))
 
+    rendered = Rendered(keeper.moment)
+
     @api.get(BY_VERB["health"].path)
     async def health() -> Response:
-        found = keeper.health()
-        return JSONResponse(to_wire(found), status_code=200 if found.live else 503)
+        return rendered.get("health", lambda: _health(keeper))
 
     @api.get(BY_VERB["metrics"].path)
     async def metrics() -> Response:
-        return PlainTextResponse(render_metrics(keeper.status()), media_type="text/plain; version=0.0.4")
+        return rendered.get("metrics", lambda: _metrics(keeper))
 
     @api.get(BY_VERB["status"].path)
     async def status() -> Response:
-        return JSONResponse(to_wire(keeper.status()))
+        return rendered.get("status", lambda: JSONResponse(to_wire(keeper.status())))
 
     @api.get(BY_VERB["daily-summary"].path)
     async def daily(request: Request) -> Response:
@@ -77,6 +79,15 @@ def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Doo
     for verb in ("pause", "resume", "clear-halt", "start", "stop"):
         admin(verb)
     return Door(api, keeper, door, rights, port)
+
+
+def _health(keeper: Keeper) -> Response:
+    found = keeper.health()
+    return JSONResponse(to_wire(found), status_code=200 if found.live else 503)
+
+
+def _metrics(keeper: Keeper) -> Response:
+    return PlainTextResponse(render_metrics(keeper.status()), media_type="text/plain; version=0.0.4")
 
 
 class Door:

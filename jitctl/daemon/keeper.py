@@ -144,6 +144,13 @@ class Keeper:
         """Return liveness and, apart from it, trading readiness."""
         return health_of(self._facts(), self._audit.queued, self.telemetry.lost)
 
+    def moment(self) -> tuple[object, ...]:
+        """Return what changes whenever `status` or `health` does, but for the ages in them."""
+        engine = self.engine
+        told = (engine.pid, engine.state, engine.responsive, engine.news) if engine is not None else ()
+        return (told, self._latch.armed(), self.mode, self.config.hash, self.stopping.is_set(),
+                self._audit.queued, self.telemetry.lost)  # fmt: skip
+
     def uptime_s(self) -> float:
         return time.monotonic() - self._started_s
 

@@ -26,6 +26,7 @@ from jitctl.config.load import Config, load
 from jitctl.control.redact import redact_text
 from jitctl.control.roles import TCP, UNIX
 from jitctl.control.schema import ActionRequest, to_wire
+from jitctl.daemon import event_loop
 from jitctl.daemon.api import Door, application
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, rights
@@ -70,7 +71,7 @@ def main(argv: list[str]) -> int:
     try:
         config = load(options.config_dir)
         with _only_keeper(config.folders.run):
-            return asyncio.run(_keep(config, options, starter))
+            return event_loop.run(_keep(config, options, starter))
     except JitError as error:
         starter.tell(error.as_dict())
         return error.exit_code

@@ -183,11 +183,11 @@ async def _under_readers(manifest: Manifest, data: Path, status: dict[str, Any])
 def _compared(pairs: list[tuple[Leg, Leg]], busy_s: float) -> list[Row]:
     served = [with_readers.served for _, with_readers in pairs if with_readers.served is not None]
     answered, seconds = sum(each["answered"] for each in served), sum(each["seconds"] for each in served)
-    failed = [each["statuses"] for each in served if set(each["statuses"]) != {"200"}]
-    assert not failed, failed
+    others = sum(sum(each["statuses"].values()) for each in served) - answered
+    kinds = "status, health and metrics in turn; both doors; kept and fresh connections"
     found = [
         one("API requests served, of 500 a second asked", round(answered / seconds, 1), "per s", "500",
-            "status, health and metrics in turn; both doors; kept and fresh connections"),
+            f"{kinds}; {others} answered otherwise than by 200"),
         {**row("an API request of these, there and back", [each["p50Ms"] for each in served], "ms"),
          "p99": round(max(each["p99Ms"] for each in served), 3)},
         one("processor time of the keeper for an API request", round(1e6 * busy_s / answered), "us"),
