@@ -26,7 +26,7 @@ from jitctl.config.load import Config, load
 from jitctl.control.redact import redact_text
 from jitctl.control.roles import TCP, UNIX
 from jitctl.control.schema import ActionRequest, to_wire
-from jitctl.daemon import event_loop
+from jitctl.daemon import event_loop, precedence
 from jitctl.daemon.api import Door, application
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, rights
@@ -67,6 +67,7 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     # What the daemon writes is for its user and group alone.
     os.umask(0o027)
+    precedence.give_way()
     starter = Starter(options.ready_fd)
     try:
         config = load(options.config_dir)
