@@ -67,7 +67,7 @@ def _commands() -> list[Command]:
         Command("jitctl --help", (jitctl, "--help"), "Lifecycle:", "200"),
         # Each pause is a real one: the resume of the same round takes it back.
         Command("jitctl pause", (jitctl, "pause", "--reason", "benchmark"), "paused", "120"),
-        Command("jitctl status -o json", (jitctl, "status", "-o", "json"), '"state": "PAUSED"', "120"),
+        Command("jitctl status -o json", (jitctl, "status", "-o", "json"), '"state": "PAUSED"'),
         Command("jitctl resume --yes", (jitctl, "resume", "--yes"), "resumed"),
         Command("jitctl health", (jitctl, "health"), "engine"),
         Command("completion of a verb", (jitctl,), "pause", "100", COMPLETE),
