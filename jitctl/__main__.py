@@ -12,7 +12,10 @@ def main() -> int:
     gc.disable()
     from jitctl.cli.app import run
 
-    return run(sys.argv[1:])
+    code = run(sys.argv[1:])
+    # Nor has the interpreter to look through, on its way out, what ends with the process anyway.
+    gc.freeze()
+    return code
 
 
 if __name__ == "__main__":

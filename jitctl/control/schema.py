@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 
 VERSION_HEADER = "X-Jitctl-Version"
 T = TypeVar("T")
 
 
+@lru_cache(maxsize=512)
 def camel(name: str) -> str:
     """Return `round_trip_ms` as `roundTripMs`."""
     head, *rest = name.split("_")

@@ -15,6 +15,7 @@ from jitctl.daemon.doors import Rights
 from jitctl.daemon.gate import Door, error_response
 from jitctl.daemon.keeper import Caller, Keeper
 from jitctl.daemon.metrics import render_metrics
+from jitctl.daemon.rendered import Rendered
 from jitctl.daemon.request_body import action_request
 from jitctl.daemon.token import TokenFile
 from jitctl.errors import JitError, UsageError
@@ -47,18 +48,19 @@ def application(
         # It is raised again after this answer, for the door to log.
         return error_response(JitError("the daemon failed; its log says how"))
 
+    rendered = Rendered(keeper.moment)
+
     @api.get(BY_VERB["health"].path)
     async def health() -> Response:
-        found = keeper.health()
-        return JSONResponse(to_wire(found), status_code=200 if found.live else 503)
+        return rendered.get("health", lambda: _health(keeper))
 
     @api.get(BY_VERB["metrics"].path)
     async def metrics() -> Response:
-        return PlainTextResponse(render_metrics(keeper.status()), media_type="text/plain; version=0.0.4")
+        return rendered.get("metrics", lambda: _metrics(keeper))
 
     @api.get(BY_VERB["status"].path)
     async def status() -> Response:
-        return JSONResponse(to_wire(keeper.status()))
+        return rendered.get("status", lambda: JSONResponse(to_wire(keeper.status())))
 
     @api.get(BY_VERB["daily-summary"].path)
     async def daily(request: Request) -> Response:
@@ -95,3 +97,12 @@ def application(
     for verb in ACTIONS:
         admin(verb)
     return Door(api, keeper, door, rights, port, token)
+
+
+def _health(keeper: Keeper) -> Response:
+    found = keeper.health()
+    return JSONResponse(to_wire(found), status_code=200 if found.live else 503)
+
+
+def _metrics(keeper: Keeper) -> Response:
+    return PlainTextResponse(render_metrics(keeper.status()), media_type="text/plain; version=0.0.4")

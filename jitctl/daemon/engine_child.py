@@ -40,6 +40,8 @@ class EngineChild:
         self.pid = process.pid
         self.state = "STARTING"
         self.figures: dict[str, Any] = {}
+        self.news = 0
+        """How many figures have come."""
         self.failure: JitError | None = None
         self.exit_code: int | None = None
         self.last_words: list[str] = []
@@ -184,6 +186,7 @@ class EngineChild:
                 self.state = message.state
                 self.was_settled = self.was_settled or message.state in SETTLED
                 self.figures = message.body
+                self.news += 1
                 self._figures_at = self._monotonic_s()
                 self._on_change()
             case LogLine():

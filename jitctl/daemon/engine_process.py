@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from jitctl.config.load import Reload, load
 from jitctl.control.redact import redact_text
 from jitctl.control.schema import camel
-from jitctl.daemon import event_loop
+from jitctl.daemon import event_loop, precedence
 from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply
 from jitctl.domain.records import Mode
 from jitctl.errors import JitError, LinkClosed
@@ -45,6 +45,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--config-dir", type=Path, required=True)
     parser.add_argument("--mode", type=Mode, choices=list(Mode), required=True)
     found = parser.parse_args(argv)
+    precedence.take_turns()
     # The keeper alone decides when the engine ends; a signal to the whole group is for the keeper.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -242,6 +242,14 @@ class Keeper:
         rows = [StageRow(name, **times) for name, times in stages.items()]
         return LatencyBreakdown(self.mode, self.state(), age_s, rows)
 
+    def moment(self) -> tuple[object, ...]:
+        """Return what changes whenever `status` or `health` does, but for the ages in them."""
+        engine = self.engine
+        told = (engine.pid, engine.state, engine.responsive, engine.news) if engine is not None else ()
+        seen = (self._latch.armed(), self._latch.paused(), self.stopping.is_set(), self._audit.queued)
+        logged = (len(self.telemetry.recent), self.telemetry.lost)
+        return told, seen, logged, self.mode, self.config.hash
+
     def uptime_s(self) -> float:
         return time.monotonic() - self._started_s
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from jitctl.control.schema import Status
@@ -67,6 +68,7 @@ def _mapping(data: dict[str, Any], key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+@lru_cache(maxsize=512)
 def _snake(name: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", _WORD.sub("_", name).lower())
 

@@ -25,7 +25,7 @@ from jitctl.config.load import Config, load
 from jitctl.control.redact import redact_text
 from jitctl.control.roles import ADMIN, TCP, UNIX
 from jitctl.control.schema import ActionRequest, to_wire
-from jitctl.daemon import sd_notify
+from jitctl.daemon import event_loop, precedence, sd_notify
 from jitctl.daemon.api import application
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, person_of, rights
@@ -79,11 +79,12 @@ def main(argv: list[str]) -> int:
     # A terminal that closes ends what it shows, not the bot.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     notifier = Notifier.from_environment()
+    precedence.give_way()
     starter = Starter(options.ready_fd)
     try:
         config = load(options.config_dir)
         with only_keeper(config.folders.run, options.mode):
-            return asyncio.run(_keep(config, options, starter, notifier))
+            return event_loop.run(_keep(config, options, starter, notifier))
     except JitError as error:
         starter.tell(error.as_dict())
         notifier.status(f"failed: {error.message}")

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -25,9 +24,7 @@ from jitctl.chain.pending_body import parse_pending
 from jitctl.chain.reader import ChainReader
 from jitctl.chain.rpc import NodeEndpoint, NodePool
 from jitctl.chain.wallet import SigningKey, Wallet
-from jitctl.devnet import running
 from jitctl.devnet.accounts import Cast, cast
-from jitctl.devnet.demo import Bot
 from jitctl.devnet.door_client import DoorClient, DoorError
 from jitctl.devnet.manifest import Manifest
 from jitctl.devnet.traffic import Traffic
@@ -40,13 +37,22 @@ from jitctl.execution.relays import bundle_params
 from jitctl.execution.simulate import NodeSimulator
 from jitctl.ledger.queries import LedgerReader
 from jitctl.ledger.rows import plan_to_json
+from tests.bench.live_bot import (
+    REPOSITORY,
+    Row,
+    devnet,
+    one,
+    pending_seen,
+    proxied,
+    row,
+    small_swap,
+    started_bot,
+    wanted_swap,
+)
 
-Row = dict[str, Any]
 ROUNDS = int(os.environ.get("JITCTL_BENCH_ROUNDS", "100"))
-ROUTERS = ("v3", "02", "universal")
 SEED = "4001"
 """Keys of its own: a signer runs once on a machine, and a demo may be running."""
-POOL = "WETH/USDC-0.05%"
 STAGES = (
     "decode", "evaluate", "seen_to_planned", "simulate", "parent_reread", "barrier_wait", "sign", "commit",
     "seen_to_sent", "submit",
@@ -62,18 +68,9 @@ def rows() -> list[Row]:
         return asyncio.run(_measure(Path(folder)))
 
 
-def row(name: str, samples: Sequence[float], unit: str, goal: str = "", note: str = "") -> Row:
-    ordered = sorted(samples)
-    p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    return {
-        "name": name, "p50": round(statistics.median(ordered), 3), "p99": round(p99, 3), "unit": unit,
-        "goal": goal, "note": note,
-    }  # fmt: skip
-
-
 async def _measure(folder: Path) -> list[Row]:
-    async with _devnet(folder) as manifest:
-        async with _bot(manifest) as (_, data):
+    async with devnet(folder, SEED) as manifest:
+        async with started_bot(manifest) as (_, data):
             ours, floor = await _rounds(manifest, data, folder)
         flooded = await _flooded(manifest)
     total = [each["seen_to_sent"] + each["submit"] for each in ours]
@@ -97,29 +94,6 @@ async def _measure(folder: Path) -> list[Row]:
 # -- who takes part
 
 
-@contextlib.asynccontextmanager
-async def _devnet(folder: Path) -> AsyncIterator[Manifest]:
-    manifest = await asyncio.to_thread(
-        running.start_detached, folder, ["--slot-seconds", "0", "--seed", SEED]
-    )
-    try:
-        yield manifest
-    finally:
-        await asyncio.to_thread(running.stop, folder)
-
-
-@contextlib.asynccontextmanager
-async def _bot(manifest: Manifest) -> AsyncIterator[tuple[Bot, Path]]:
-    """The daemon in production mode, and its data folder."""
-    config = Path(manifest.data["configDir"])
-    bot = Bot(config)
-    try:
-        await bot.verb("start", "--mode", "production", "--yes", "--force", "--reason", "benchmark")
-        yield bot, config.parent / "data"
-    finally:
-        await bot.ensure_gone()
-
-
 class Floor:
     """The script of `latency_floor`, as a process of its own."""
 
@@ -134,7 +108,7 @@ class Floor:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.bench.latency_floor", manifest.data["wsUrl"], relay_url, str(folder),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            cwd=Path(__file__).parent.parent.parent,
+            cwd=REPOSITORY,
         )  # fmt: skip
         try:
             yield cls(process)
@@ -184,7 +158,7 @@ async def _rounds(
         for index in range(ROUNDS):
             known = {each.record.attempt_id for each in ledger.unsettled()}
             with contextlib.suppress(DoorError):
-                await _swap(users, index)
+                await wanted_swap(users, index)
             await asyncio.sleep(SETTLE_S)
             fresh = [each for each in ledger.unsettled() if each.record.attempt_id not in known and each.uuid]
             if fresh:
@@ -206,19 +180,6 @@ def _check(ledger: LedgerReader, attempts: Sequence[StoredAttempt], since_s: flo
     """What was timed must have been accepted, and enough of it."""
     accepted = {reply.attempt_id for reply in ledger.relay_replies(since_s) if reply.outcome == "accepted"}
     assert len(accepted) == len(attempts) >= 0.6 * ROUNDS, (len(accepted), ledger.outcomes(since_s))
-
-
-async def _swap(users: Traffic, index: int) -> None:
-    """Sell WETH, then buy as much back, through each router in turn."""
-    weth, router, buys = 60 * 10**18, ROUTERS[index // 2 % 3], index % 2 == 1
-    await users.swap(
-        POOL,
-        amount_in=None if buys else weth,
-        amount_out=weth if buys else None,
-        token_in="USDC" if buys else "WETH",
-        router=router,
-        slippage_bps=300,
-    )
 
 
 class Rival:
@@ -320,12 +281,17 @@ async def _flooded(manifest: Manifest) -> list[Row]:
     async with (
         DoorClient(manifest.rpc_url, manifest.admin_url) as door,
         Traffic(manifest.rpc_url, manifest, seed=4) as users,
-        _proxied(manifest, await door.call("eth_getTransactionByHash", await _small_swap(users))) as told,
-        _bot(manifest) as (bot, _),
+        proxied(
+            manifest,
+            await door.call("eth_getTransactionByHash", await small_swap(users)),
+            count=FLOOD,
+            per_s=FLOOD_PER_S,
+        ) as told,
+        started_bot(manifest) as (bot, _),
     ):
         status = await bot.verb("status")
-        pid, before = status["engine"]["pid"], _seen(status)
-        while _seen(await bot.verb("status")) < before + 10_000:
+        pid, before = status["engine"]["pid"], pending_seen(status)
+        while pending_seen(await bot.verb("status")) < before + 10_000:
             await asyncio.sleep(0.5)
         rss_mib, cpu_s, begun_s = _rss_mib(pid), _cpu_s(pid), time.monotonic()
         over = asyncio.ensure_future(told.readline())
@@ -335,49 +301,15 @@ async def _flooded(manifest: Manifest) -> list[Row]:
         wall_s, cpu_s, after_mib = time.monotonic() - begun_s, _cpu_s(pid) - cpu_s, _rss_mib(pid)
         flood = json.loads(over.result())
         await asyncio.sleep(2)
-        seen = _seen(await bot.verb("status"))
+        seen = pending_seen(await bot.verb("status"))
         assert seen >= flood["sent"] == FLOOD, (seen, flood)
     rate = f"{flood['sent'] / flood['seconds']:,.0f} a second, 1 in 50 a swap, a block every {SLOT_S} s"
+    share = 100 * cpu_s / wall_s
     grown = f"{after_mib - rss_mib:+.1f} MiB since the first 10,000"
     return [
-        _one("resident memory of the engine after 100,000 pending", after_mib, "MiB", "200", grown),
-        _one("a core's share of the engine at 2,000 pending a second", 100 * cpu_s / wall_s, "%", "", rate),
+        one("resident memory of the engine after 100,000 pending", round(after_mib, 1), "MiB", "200", grown),
+        one("a core's share of the engine at 2,000 pending a second", round(share, 1), "%", note=rate),
     ]
-
-
-def _one(name: str, value: float, unit: str, goal: str, note: str) -> Row:
-    return {"name": name, "p50": round(value, 1), "p99": None, "unit": unit, "goal": goal, "note": note}
-
-
-@contextlib.asynccontextmanager
-async def _proxied(manifest: Manifest, swap: Any) -> AsyncIterator[asyncio.StreamReader]:
-    """Put the flooding proxy between bot and door, in the bot's own configuration."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.flood_proxy",
-        manifest.data["wsUrl"], str(FLOOD), str(FLOOD_PER_S), json.dumps(swap),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parent.parent.parent,
-    )  # fmt: skip
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        port = json.loads(await process.stdout.readline())["port"]
-        config = Path(manifest.data["configDir"]) / "jitctl.toml"
-        config.write_text(config.read_text().replace(manifest.data["wsUrl"], f"ws://127.0.0.1:{port}/"))
-        yield process.stdout
-    finally:
-        process.stdin.close()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), 5)
-        if process.returncode is None:
-            process.kill()
-
-
-async def _small_swap(users: Traffic) -> str:
-    return await users.swap(POOL, amount_in=10**15, token_in="WETH", router="v3")
-
-
-def _seen(status: dict[str, Any]) -> int:
-    return int(status["figures"]["counts"]["pending_feed"]["seen"])
 
 
 def _rss_mib(pid: int) -> float:

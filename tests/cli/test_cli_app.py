@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from jitctl.cli.app import run
-from jitctl.cli.verbs import PANELS, VERBS
+from jitctl.cli.verbs import DAEMON, PANELS, VERBS
 
 HEAVY = (
     "pydantic",
@@ -18,6 +18,9 @@ HEAVY = (
     "uvicorn",
     "web3",
     "httpx",
+    "eth_account",
+    "uvloop",
+    "websockets",
     "rich",
     "sqlite3",
     "asyncio",
@@ -115,24 +118,44 @@ def test_a_defect_shows_one_line_and_leaves_a_file(jitctl, tmp_path):
     assert crash.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize(
-    "args", [["pause"], ["--help"], ["status"], ["resume", "--yes"], ["stop"], ["health"]]
-)
-def test_quick_commands_load_nothing_heavy(args, tmp_path):
+QUICK = {
+    "--help": [],
+    "--version": [],
+    **{verb.name: [] for verb in VERBS if verb.kind == DAEMON},
+    "resume": ["--yes"],
+    "clear-halt": ["--yes", "--reason", "r"],
+}
+"""What an operator waits for in a hurry: every verb that asks the daemon, as far as its question."""
+
+
+@pytest.mark.parametrize("word", QUICK)
+def test_quick_commands_load_nothing_heavy(word, tmp_path):
     from installation import write_config
 
     write_config(tmp_path)
-    code = f"import sys; from jitctl.cli.app import run; run({args!r}); print(*sys.modules, file=sys.stderr)"
-    found = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    loaded = set(found.stderr.split())
+    loaded = loaded_after([word, *QUICK[word]], folder=tmp_path)
     assert not loaded & set(HEAVY)
     verbs = {name for name in loaded if name.startswith("jitctl.cli.commands.")}
-    assert verbs <= {f"jitctl.cli.commands.{args[0].replace('-', '_')}"}
+    assert verbs <= {f"jitctl.cli.commands.{word.replace('-', '_')}"}
     assert not {
         name for name in loaded if name.startswith(("jitctl.daemon", "jitctl.engine", "jitctl.chain"))
     }
+
+
+def test_no_verb_loads_anything_heavy_for_its_help(tmp_path):
+    assert not loaded_after(*([verb.name, "--help"] for verb in VERBS), folder=tmp_path) & set(HEAVY)
+
+
+def loaded_after(*lines, folder):
+    """Return the modules that a fresh interpreter has loaded after these command lines."""
+    code = (
+        f"import sys; from jitctl.cli.app import run; [run(line) for line in {lines!r}]; "
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return set(found.stderr.split())
 
 
 def test_the_shell_is_told_verbs_and_options(jitctl):

@@ -64,6 +64,8 @@ async def live(net):
     started = await jitctl(net, "start", "--mode", "test")
     assert (started["state"], started["mode"]) == ("RUNNING", "test")
     net.keeper_pid, net.engine_pid = started["keeperPid"], started["engine"]["pid"]
+    assert os.sched_getscheduler(net.keeper_pid) == os.SCHED_BATCH
+    assert os.sched_getscheduler(net.engine_pid) == os.SCHED_OTHER
     client = Client(net.folder / "run" / "jitctl.sock")
 
     def status():
