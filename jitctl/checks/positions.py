@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from jitctl.chain.rpc import NodeEndpoint
-from jitctl.checks.witness import TRADING, VERIFY, Witness
+from jitctl.checks.witness import TRADING, VERIFY, Testimony, Witness
 from jitctl.config.domain_types import pool_specs
 from jitctl.config.endpoints import node_endpoints, verify_endpoints
 from jitctl.config.load import Config
@@ -47,7 +47,7 @@ class OpenPosition:
 
 @dataclass(frozen=True)
 class NodeSaid:
-    """What one node said; `skipped` is a trading node that did not answer while a later one did."""
+    """What one node said; `skipped` is a trading node that did not answer while another did."""
 
     name: str
     role: str
@@ -78,7 +78,7 @@ class PositionsReport:
 async def open_positions(
     config: Config, *, wall_s: Callable[[], float] = time.time, timeout_s: float = TIMEOUT_S
 ) -> PositionsReport:
-    """Ask the first trading node that answers and every verify node; done within `timeout_s`.
+    """Ask the trading nodes that answer, and every verify node; done within `timeout_s`.
 
     Whatever nodes do ends in a report. Raises `ConfigError` for an unreadable `*_file` of a node's URL.
     """
@@ -95,19 +95,20 @@ async def open_positions(
     try:
         # Half of the time for this: a node that hangs must not take the other ones' reads with it.
         await asyncio.gather(*(each.find_head(timeout_s / 2) for each in trading + verify))
-        lead = next((each for each in trading if each.head_number is not None), None)
-        heard = [*([lead] if lead else trading), *verify]
+        # One trading node is enough to go on with; but each that answers is heard, it may know more.
+        answering = [each for each in trading if each.head_number is not None]
+        heard = [*(answering or trading), *verify]
         level = _common_number([each.head_number for each in heard if each.head_number is not None])
         await asyncio.gather(
             *(
-                each.testify(min(level, each.head_number), [spec.address for spec in specs])
+                each.testify(min(level, each.head_number), {spec.address: spec.name for spec in specs})
                 for each in heard
                 if each.head_number is not None
             )
         )
     finally:
         await asyncio.gather(*(each.close() for each in trading + verify))
-    skipped = trading[: trading.index(lead)] if lead else []
+    skipped = [each for each in trading if each not in heard]
     hearing = Hearing(heard, skipped, specs, now_s=wall_s(), slot_s=chain.slot_seconds)
     elapsed_ms = round((asyncio.get_running_loop().time() - begun_s) * 1000, 1)
     return hearing.report(executor, elapsed_ms)
@@ -140,12 +141,8 @@ class Hearing:
 
     def report(self, executor: Address, elapsed_ms: float) -> PositionsReport:
         doubts = [doubt for each in self._heard for doubt in self._own_doubts(each)] + self._disagreements()
-        # What an old block shows may be long closed: it makes a doubt, not a position.
-        showing = [each for each in self._heard if each.testimony.shows_open and self._is_fresh(each)]
+        showing = [(each, said) for each in self._heard if (said := self._shown_by(each)) is not None]
         positions = self._positions(showing)
-        sworn = showing or [each for each in self._heard if each.testimony.block is not None]
-        block = sworn[0].testimony.block if sworn else None
-        reserved_wei = sworn[0].testimony.reserved_wei if sworn else None
         complete = [each for each in self._heard if not self._own_doubts(each)]
         second = any(
             each.role == VERIFY and each.url != other.url
@@ -153,29 +150,33 @@ class Hearing:
             for other in complete
             if other.role == TRADING
         )
-        at = f"block {block.number} ({block.hash})" if block is not None else ""
+        sworn = [said for _, said in showing] + [each.testimony for each in self._heard]
+        said = next((each for each in sworn if each.block is not None), Testimony())
+        at = f"block {said.block.number} ({said.block.hash})" if said.block is not None else ""
         if showing:
             result = OPEN
             places = ", ".join(
                 dict.fromkeys(each.pool or "a pool that is not configured" for each in positions)
             )
-            reason = f"open at {at}, said by {_and(each.name for each in showing)}: {places}"
+            reason = f"open at {at}, said by {_and(each.name for each, _ in showing)}: {places}"
             reason += f"; in doubt: {'; '.join(doubts)}" if doubts else ""
         elif doubts or not complete:
             result, reason = UNKNOWN, "; ".join(doubts) or "no node was asked"
         else:
             result = NONE
             reason = f"no open positions at {at}, said by {_and(each.name for each in complete)}"
-            reason += "" if second else "; only one node was asked, there is no second opinion"
+            only = "only one node was asked, so " if len(complete) == 1 else ""
+            reason += "" if second else f"; {only}there is no second opinion ([[verify_nodes]])"
+        nodes = [self._said(each, counted=False) for each in self._skipped]
+        nodes += [self._said(each, counted=True) for each in self._heard]
         return PositionsReport(
             result=result,
-            block_number=block.number if block is not None else None,
-            block_hash=block.hash if block is not None else "",
+            block_number=said.block.number if said.block is not None else None,
+            block_hash=said.block.hash if said.block is not None else "",
             second_opinion=second,
-            nodes=tuple([self._said(each, counted=False) for each in self._skipped])
-            + tuple([self._said(each, counted=True) for each in self._heard]),
+            nodes=tuple(nodes),
             positions=positions,
-            reserved_wei=None if reserved_wei is None else str(reserved_wei),
+            reserved_wei=None if said.reserved_wei is None else str(said.reserved_wei),
             reason=reason,
             executor=executor,
             elapsed_ms=elapsed_ms,
@@ -183,13 +184,17 @@ class Hearing:
 
     # -- what one node's word is worth
 
-    def _age_s(self, witness: Witness) -> float | None:
-        block = witness.testimony.block
-        return None if block is None else self._now_s - block.timestamp_s
+    def _age_s(self, said: Testimony) -> float | None:
+        return None if said.block is None else self._now_s - said.block.timestamp_s
 
-    def _is_fresh(self, witness: Witness) -> bool:
-        age_s = self._age_s(witness)
+    def _is_fresh(self, said: Testimony) -> bool:
+        age_s = self._age_s(said)
         return age_s is not None and abs(age_s) <= self._max_age_s
+
+    def _shown_by(self, witness: Witness) -> Testimony | None:
+        """The newest of its words that shows a position; what an old block shows may be long closed."""
+        shown = [said for said in witness.words() if said.shows_open and self._is_fresh(said)]
+        return shown[-1] if shown else None
 
     def _own_doubts(self, witness: Witness) -> list[str]:
         found = list(dict.fromkeys(witness.troubles))
@@ -198,49 +203,54 @@ class Hearing:
         behind = self._best - (witness.head_number if witness.head_number is not None else self._best)
         if behind > MAX_LAG_BLOCKS:
             found.append(f"{behind} blocks behind the best node")
-        if not found and not witness.testimony.is_complete(len(self._specs)):
+        words = witness.words()
+        if not found and not all(said.is_complete(len(self._specs)) for said in words):
             found.append("it did not answer everything")
-        block, age_s = witness.testimony.block, self._age_s(witness)
-        if block is not None and age_s is not None and not self._is_fresh(witness):
+        for said in words:
+            age_s = self._age_s(said)
+            if said.block is None or age_s is None or self._is_fresh(said):
+                continue
             side = "old" if age_s > 0 else "in the future, so one of the clocks is wrong"
-            found.append(f"block {block.number} is {abs(age_s):.0f} s {side}")
-            if witness.testimony.shows_open:
-                found.append("it shows an open position there")
+            shown = ", and shows an open position" if said.shows_open else ""
+            found.append(f"block {said.block.number} is {abs(age_s):.0f} s {side}{shown}")
+        newest = words[-1]
+        if len(words) > 1 and newest.block is not None and words[0].shows_open and not newest.shows_open:
+            found.append(f"it shows nothing open any more in block {newest.block.number}")
         return [f"{witness.name}: {'; '.join(found)}"] if found else []
 
     # -- what their words are worth together
 
     def _disagreements(self) -> list[str]:
         found = []
-        firsts: dict[int, Witness] = {}
-        for witness in self._heard:
-            block = witness.testimony.block
-            if block is None:
+        firsts: dict[int, tuple[str, Testimony]] = {}
+        for witness, said in ((each, said) for each in self._heard for said in each.words()):
+            if said.block is None:
                 continue
             # One that is behind has a block of its own, which is a doubt already.
-            first = firsts.setdefault(block.number, witness)
-            if first.testimony.block != block:
-                found.append(f"{first.name} and {witness.name} have different blocks {block.number}")
-            elif first.testimony.answers() != witness.testimony.answers():
-                found.append(f"{first.name} and {witness.name} answer differently about the same block")
+            number = said.block.number
+            name, first = firsts.setdefault(number, (witness.name, said))
+            if first.block != said.block:
+                found.append(f"{name} and {witness.name} have different blocks {number}")
+            elif first.answers() != said.answers():
+                found.append(f"{name} and {witness.name} answer differently about block {number}")
         return found
 
-    def _positions(self, showing: Sequence[Witness]) -> tuple[OpenPosition, ...]:
+    def _positions(self, showing: Sequence[tuple[Witness, Testimony]]) -> tuple[OpenPosition, ...]:
         names = {spec.address: spec.name for spec in self._specs}
         found: dict[tuple[str, str], OpenPosition] = {}
-        for witness in showing:
-            for each in _shown_by(witness, names):
+        for witness, said in showing:
+            for each in _positions_in(said, witness.name, names):
                 known = found.get((each.address, each.kind), each)
                 said_by = tuple(dict.fromkeys((*known.said_by, witness.name)))
                 found[each.address, each.kind] = replace(known, said_by=said_by)
         return tuple(found.values())
 
     def _said(self, witness: Witness, *, counted: bool) -> NodeSaid:
-        said, age_s = witness.testimony, self._age_s(witness)
+        said, age_s = witness.testimony, self._age_s(witness.testimony)
         doubts = self._own_doubts(witness)
         if not counted:
             result = SKIPPED
-        elif said.shows_open:
+        elif any(each.shows_open for each in witness.words()):
             result = OPEN
         else:
             result = UNKNOWN if doubts else NONE
@@ -256,9 +266,8 @@ class Hearing:
         )
 
 
-def _shown_by(witness: Witness, names: dict[Address, str]) -> list[OpenPosition]:
+def _positions_in(said: Testimony, name: str, names: dict[Address, str]) -> list[OpenPosition]:
     found = []
-    said = witness.testimony
     for pool, kept in said.kept.items():
         held = said.held.get(pool)
         if not kept.open and (held is None or held.is_empty):
@@ -274,11 +283,11 @@ def _shown_by(witness: Witness, names: dict[Address, str]) -> list[OpenPosition]
                 owed0=None if held is None else str(held.owed0),
                 owed1=None if held is None else str(held.owed1),
                 opened_in_block=kept.block_number,
-                said_by=(witness.name,),
+                said_by=(name,),
             )
         )
     if said.reserved_wei and not any(kept.open for kept in said.kept.values()):
-        found.append(OpenPosition("", "", "elsewhere", None, None, None, None, None, None, (witness.name,)))
+        found.append(OpenPosition("", "", "elsewhere", None, None, None, None, None, None, (name,)))
     return found
 
 

@@ -6,7 +6,7 @@ A witness never raises for what a node does; what it could not say is in its tro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -31,7 +31,6 @@ class Testimony:
     kept: dict[Address, KeptPosition] = field(default_factory=dict)
     held: dict[Address, HeldPosition] = field(default_factory=dict)
     reserved_wei: int | None = None
-    troubles: list[str] = field(default_factory=list)
 
     @property
     def shows_open(self) -> bool:
@@ -60,14 +59,19 @@ class Witness:
         self.role = role
         self.url = endpoint.http_url
         self.head_number: int | None = None
+        self.troubles: list[str] = []
         self.testimony = Testimony()
+        """At the block that all nodes are asked about."""
+        self.newest: Testimony | None = None
+        """At the node's own head, where that is a newer block."""
+        self._prefix = f"node {endpoint.name}: "
         self._deadline_s = deadline_s
         self._executor = executor
         self._node = NodePool([endpoint], chain_id)
 
-    @property
-    def troubles(self) -> list[str]:
-        return self.testimony.troubles
+    def words(self) -> list[Testimony]:
+        """What it said, about the older block first."""
+        return [self.testimony] if self.newest is None else [self.testimony, self.newest]
 
     async def close(self) -> None:
         await self._node.close()
@@ -85,29 +89,38 @@ class Witness:
         except JitError as error:
             self._trouble(error.message)
 
-    async def testify(self, number: int, pools: Sequence[Address]) -> None:
+    async def testify(self, number: int, pools: Mapping[Address, str]) -> None:
+        """Answer about that block, and about the own head where that is newer; `pools` maps to names."""
+        if self.head_number is not None and self.head_number > number:
+            self.testimony, self.newest = await asyncio.gather(
+                self._testimony(number, pools), self._testimony(self.head_number, pools)
+            )
+        else:
+            self.testimony = await self._testimony(number, pools)
+
+    async def _testimony(self, number: int, pools: Mapping[Address, str]) -> Testimony:
         """Read everything at the block of that number, and see that it still is that block afterwards."""
+        said = Testimony()
         block = await self._read("the block", lambda: self._header(number))
         if block is None:
-            return
-        said = self.testimony
+            return said
         said.block = block
         positions = ExecutorPositions(self._node, self._executor)
 
         async def of_pool(pool: Address) -> None:
             kept = await self._read(
-                f"openPosition({pool})", lambda: positions.kept(pool, block.hash, timeout_s=self._left_s())
+                f"openPosition of {pools[pool]}",
+                lambda: positions.kept(pool, block.hash, timeout_s=self._left_s()),
             )
             if kept is None:
                 return
             said.kept[pool] = kept
             if not kept.has_range:
                 return
+            lower, upper = kept.tick_lower, kept.tick_upper
             held = await self._read(
-                f"positions of {pool}",
-                lambda: positions.held(
-                    pool, kept.tick_lower, kept.tick_upper, block.hash, timeout_s=self._left_s()
-                ),
+                f"what {pools[pool]} holds",
+                lambda: positions.held(pool, lower, upper, block.hash, timeout_s=self._left_s()),
             )
             if held is not None:
                 said.held[pool] = held
@@ -127,6 +140,7 @@ class Witness:
         again = await self._read("the block again", lambda: self._header(number))
         if again is not None and again.hash != block.hash:
             self._trouble(f"block {number} was replaced while it was read")
+        return said
 
     async def _header(self, number: int) -> Head:
         async with asyncio.timeout(self._left_s()):
@@ -141,11 +155,11 @@ class Witness:
         except TimeoutError:
             self._trouble(f"{what}: no answer in time")
         except JitError as error:
-            self._trouble(f"{what}: {error.message}")
+            self._trouble(f"{what}: {error.message.removeprefix(self._prefix)}")
         return None
 
     def _left_s(self) -> float:
         return max(0.001, self._deadline_s - asyncio.get_running_loop().time())
 
     def _trouble(self, what: str) -> None:
-        self.testimony.troubles.append(what.removeprefix(f"node {self.name}: "))
+        self.troubles.append(what.removeprefix(self._prefix))

@@ -34,9 +34,11 @@ VERBS = (
     Verb("resume", "Lifecycle", DAEMON, "Go on after a pause."),
     Verb("clear-halt", "Lifecycle", DAEMON, "Leave a halt, into a pause, once nothing is open."),
     Verb("stop", "Lifecycle", DAEMON, "End the bot in good order."),
+    Verb("restart", "Lifecycle", LOCAL, "Stop the bot in good order and start it again."),
     Verb("validate-config", "Configuration", LOCAL, "Check configuration files and list every problem."),
     Verb("verify-no-open-positions", "Incident", LOCAL, "Ask the chain whether anything is open."),
     Verb("emergency-position-check", "Incident", LOCAL, "Ask the chain whether anything is open."),
+    Verb("access-log", "Incident", LOCAL, "Show who did what, and whether the audit trail is whole."),
     Verb("devnet", "Development", LOCAL, "Run a private chain with Uniswap v3, users and a builder."),
     Verb("demo", "Development", LOCAL, "Show the bot at work on a private chain."),
 )

@@ -67,14 +67,23 @@ def quick_folders(config_dir: Path) -> Folders:
     A file that cannot be parsed gives the defaults: a broken edit must not keep an operator from
     pausing or stopping a daemon that runs.
     """
-    paths: dict[str, str] = {}
-    try:
-        section = _read(config_dir).get("paths", {})
-    except (OSError, ValueError, RecursionError):
-        section = {}
-    if isinstance(section, dict):
-        paths = {k: v for k, v in section.items() if k in DEFAULT_PATHS and isinstance(v, str)}
+    section = _section(config_dir, "paths")
+    paths = {k: v for k, v in section.items() if k in DEFAULT_PATHS and isinstance(v, str)}
     return folders_of(config_dir, paths)
+
+
+def quick_unit(config_dir: Path) -> str:
+    """Read only `[service] systemd_unit`, without validation; empty for none, or in a broken file."""
+    unit = _section(config_dir, "service").get("systemd_unit", "")
+    return unit if isinstance(unit, str) and not unit.startswith("-") else ""
+
+
+def _section(config_dir: Path, name: str) -> dict[str, object]:
+    try:
+        section = _read(config_dir).get(name, {})
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return section if isinstance(section, dict) else {}
 
 
 def _read(config_dir: Path) -> dict[str, object]:

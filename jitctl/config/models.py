@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from jitctl.config.values import (
     AddressText,
@@ -118,19 +118,31 @@ class PricesConfig(Model):
     feeds: dict[str, AddressText] = {}
 
 
+def _hung_after(value: float) -> float:
+    if 0 < value < 1:
+        raise refuse("JC123", "0 (never), or at least 1 second: the queue is asked once a second")
+    return value
+
+
+HungAfter = Annotated[float, Field(ge=0, le=3_600), AfterValidator(_hung_after)]
+
+
 class EngineConfig(Model):
     pending_queue: Annotated[int, Field(ge=10, le=1_000_000)] = 5_000
     slow_path: bool = True
     simulate_timeout_ms: Milliseconds = 300
     submit_timeout_ms: Annotated[int, Field(gt=0, le=500)] = 500
     resume_after_crash: bool = False
+    hung_after_s: HungAfter = 20.0
 
 
 class HttpConfig(Model):
-    """The read-only TCP door; it listens on the loopback only."""
+    """The TCP door; it listens on the loopback only, and without a token file it only reads."""
 
     host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 9090
+    token_file: PathText | None = None
+    token_role: Literal["operator", "admin"] = "operator"  # noqa: S105 - a role, not a password
 
 
 class SocketConfig(Model):
@@ -138,6 +150,12 @@ class SocketConfig(Model):
 
     operator_group: str = ""
     viewer_group: str = ""
+
+
+class ServiceConfig(Model):
+    """The systemd unit that runs this bot, if one does: start, stop and restart then go through it."""
+
+    systemd_unit: Annotated[str, Field(pattern=r"^([A-Za-z0-9:_.@-]+\.service)?$")] = ""
 
 
 class MainConfig(Model):
@@ -155,6 +173,7 @@ class MainConfig(Model):
     engine: EngineConfig = EngineConfig()
     http: HttpConfig = HttpConfig()
     socket: SocketConfig = SocketConfig()
+    service: ServiceConfig = ServiceConfig()
 
 
 class TokenConfig(Model):

@@ -44,6 +44,7 @@ ROUTES = (
     Route("validate-live", "POST", "/admin/validate-live", ADMIN, (UNIX,)),
     Route("start", "POST", "/admin/start", ADMIN, (UNIX,)),
     Route("stop", "POST", "/admin/stop", ADMIN, (UNIX,), tightens=True),
+    Route("openapi", "GET", "/openapi.json", VIEWER, (UNIX,)),
 )
 BY_VERB = {route.verb: route for route in ROUTES}
 BY_ENDPOINT = {(route.method, route.path): route for route in ROUTES}

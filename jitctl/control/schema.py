@@ -158,7 +158,7 @@ class Health:
     mode: str = ""
     state: str = ""
     uptime_s: float = 0.0
-    checks: list[Any] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
 
 PASS, WARN, FAIL, UNKNOWN = "pass", "warn", "fail", "unknown"

@@ -6,6 +6,7 @@ import asyncio
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from starlette.exceptions import HTTPException
 
 from jitctl.config.domain_types import pool_specs
 from jitctl.control.roles import BY_VERB
@@ -15,7 +16,8 @@ from jitctl.daemon.gate import Door, error_response
 from jitctl.daemon.keeper import Caller, Keeper
 from jitctl.daemon.metrics import render_metrics
 from jitctl.daemon.request_body import action_request
-from jitctl.errors import JitError
+from jitctl.daemon.token import TokenFile
+from jitctl.errors import JitError, UsageError
 from jitctl.reports.daily import daily_summary
 
 ACTIONS = (
@@ -25,13 +27,20 @@ ACTIONS = (
 """The verbs that the keeper does and answers with an `ActionReply`."""
 
 
-def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Door:
-    """Return the ASGI application of one door; `port` is the TCP door's own."""
+def application(
+    keeper: Keeper, door: str, rights: Rights, port: int = 0, token: TokenFile | None = None
+) -> Door:
+    """Return the ASGI application of one door; `port` and `token` are the TCP door's own."""
     api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @api.exception_handler(JitError)
     async def refused(request: Request, error: JitError) -> Response:
         return error_response(error)
+
+    @api.exception_handler(HTTPException)
+    async def undefined(request: Request, error: HTTPException) -> Response:
+        # A row of the table without a handler here.
+        return error_response(UsageError("this daemon does not serve this route"), status=error.status_code)
 
     @api.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
@@ -71,6 +80,12 @@ def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Doo
         await action_request("validate-live", request)
         return JSONResponse(to_wire(await keeper.validate_live(request.state.caller)))
 
+    @api.get(BY_VERB["openapi"].path)
+    async def described() -> Response:
+        from jitctl.daemon.openapi import document
+
+        return JSONResponse(await asyncio.to_thread(document))
+
     def admin(verb: str) -> None:
         @api.post(BY_VERB[verb].path, name=verb)
         async def act(request: Request) -> Response:
@@ -79,4 +94,4 @@ def application(keeper: Keeper, door: str, rights: Rights, port: int = 0) -> Doo
 
     for verb in ACTIONS:
         admin(verb)
-    return Door(api, keeper, door, rights, port)
+    return Door(api, keeper, door, rights, port, token)

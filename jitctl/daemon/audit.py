@@ -6,30 +6,23 @@ can be; a verb that loosens is refused then.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from jitctl.control.audit_chain import GENESIS, line_hash
 from jitctl.control.redact import redact
 from jitctl.errors import Refused
 
-GENESIS = "0" * 64
 MAX_QUEUED = 10_000
 
 
-def line_hash(record: dict[str, Any]) -> str:
-    """Return SHA-256 of the record without its own `hash`, keys sorted; 64 hex digits."""
-    body = {key: value for key, value in record.items() if key != "hash"}
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 class Audit:
-    """The trail of one data folder; only the keeper opens it."""
+    """The trail of one data folder; only the keeper opens it, and any of its threads may write."""
 
     def __init__(self, path: Path, *, wall_s: Callable[[], float] = time.time) -> None:
         self._path = path
@@ -38,6 +31,7 @@ class Audit:
         self._torn = False
         self.last_time_s = 0.0
         """When the newest record was made that this trail began with; 0 if there was none."""
+        self._one_writer = threading.Lock()
         self._seq, self._last = self._tail()
 
     @property
@@ -48,8 +42,9 @@ class Audit:
     def require(self) -> None:
         """Raise `Refused` unless a record could be written now; asked before a verb that loosens."""
         try:
-            self._write([])
-            self._flush()
+            with self._one_writer:
+                self._write([])
+                self._flush()
         except OSError as error:
             raise Refused(
                 f"the audit trail {self._path} cannot be written: {error.strerror or error}",
@@ -58,12 +53,25 @@ class Audit:
 
     def record(self, **fields: Any) -> None:
         """Append one record, durably, or keep it for later."""
-        self._queued.append({"time": round(self._wall_s(), 3), **redact(fields)})
-        del self._queued[:-MAX_QUEUED]
-        try:
-            self._flush()
-        except OSError:
-            return
+        with self._one_writer:
+            self._queued.append({"time": round(self._wall_s(), 3), **redact(fields)})
+            del self._queued[:-MAX_QUEUED]
+            try:
+                self._flush()
+            except OSError:
+                return
+
+    def record_all(self, records: Iterable[dict[str, Any]]) -> bool:
+        """Append records that have their own `time`, with one sync; where that fails, keep none: False."""
+        with self._one_writer:
+            before = len(self._queued)
+            self._queued += [redact(fields) for fields in records]
+            try:
+                self._flush()
+            except OSError:
+                del self._queued[before:]
+                return False
+            return True
 
     def _flush(self) -> None:
         if not self._queued:

@@ -6,19 +6,23 @@ import asyncio
 import contextlib
 import errno
 import grp
+import json
 import os
 import pwd
 import socket
 import stat
 import struct
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from jitctl.control.roles import ADMIN, OPERATOR, VIEWER
 from jitctl.control.unix_address import short_address
-from jitctl.errors import ConfigError, JitError, Refused
+from jitctl.daemon.group_acl import let_groups_in
+from jitctl.errors import ConfigError, JitError, PermissionDenied, Refused, UsageError
 
 SO_PEERGROUPS = 59
 """Linux: the supplementary groups of the peer at connect time; absent from Python's socket module."""
@@ -67,9 +71,10 @@ def _gid(name: str) -> int:
         raise ConfigError(f"there is no group {name!r}", hint="create it, or correct [socket]") from None
 
 
-def bind_unix(path: Path, gid: int) -> socket.socket:
+def bind_unix(path: Path, gid: int, viewer_gid: int | None = None) -> socket.socket:
     """Bind the control socket: 0660 in a folder of 0750, and never wider, not even while it is made.
 
+    Viewers reach it by an access control list; what they may do there is the API's to say.
     Expects that the caller holds the folder's keeper lock, so that a socket found there is a stale one.
     """
     try:
@@ -77,6 +82,7 @@ def bind_unix(path: Path, gid: int) -> socket.socket:
         path.parent.chmod(0o750)
         if path.parent.stat().st_gid != gid:
             os.chown(path.parent, -1, gid)
+        let_groups_in(path.parent, {} if viewer_gid is None else {viewer_gid: 0o1})
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISSOCK(path.lstat().st_mode):
                 raise Refused(f"{path} is in the way and is no socket", hint="move it elsewhere")
@@ -90,6 +96,7 @@ def bind_unix(path: Path, gid: int) -> socket.socket:
             os.umask(before)
         os.chown(path, -1, gid)
         path.chmod(0o660)
+        let_groups_in(path, {} if viewer_gid is None else {viewer_gid: 0o6})
     except OSError as error:
         raise JitError(f"cannot open the control socket {path}: {error.strerror or error}") from error
     return door
@@ -98,7 +105,8 @@ def bind_unix(path: Path, gid: int) -> socket.socket:
 def bind_tcp(host: str, port: int) -> socket.socket:
     """Bind the read-only door on the loopback; `Refused` names who has the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    door = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    # Without its protocol named, asyncio leaves Nagle's delay on: 40 ms for each answer of a kept connection.
+    door = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC, socket.IPPROTO_TCP)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind((host, port))
@@ -185,6 +193,28 @@ class PeerProtocol(H11Protocol):
         if self._opening is not None:
             self._opening.cancel()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP: 403 for a missing or second Host, 431 for a flood of headers, else 400."""
+        fault = sys.exc_info()[1]
+        if getattr(self, "cycle", None) is not None:
+            # Its body is the fault: whoever works on the request must not answer it a second time.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        status = fault.error_status_hint if isinstance(fault, h11.RemoteProtocolError) else 400
+        error: JitError = UsageError("the request is not valid HTTP")
+        if "Host:" in str(fault):
+            status, error = 403, PermissionDenied("this Host is not served here")
+        body = json.dumps(error.as_dict()).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
+        answer = h11.Response(status_code=status, headers=[*headers, ("connection", "close")])
+        try:
+            for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        except h11.LocalProtocolError:
+            # In the middle of another answer: there is nothing more to say on this connection.
+            self.transport.abort()
+        self.transport.close()
 
     def _expire(self) -> None:
         if getattr(self, "cycle", None) is None:

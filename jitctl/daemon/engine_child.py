@@ -55,6 +55,7 @@ class EngineChild:
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._figures_at = monotonic_s()
         self._ping_at: float | None = None
+        self._unanswered_since: float | None = None
         self.round_trip_ms: float | None = None
         self.responsive: bool | None = None
         self.ending = False
@@ -106,6 +107,16 @@ class EngineChild:
 
     def ping_age_s(self) -> float | None:
         return None if self._ping_at is None else max(0.0, self._monotonic_s() - self._ping_at)
+
+    @property
+    def judged(self) -> bool:
+        """Whether its silence counts: it lives, has settled, and nobody is ending it already."""
+        return self.alive and self.was_settled and not self.ending
+
+    def silent_s(self) -> float:
+        """Return for how long its queue has owed an answer; 0 if it owes none."""
+        since = self._unanswered_since
+        return 0.0 if since is None else max(0.0, self._monotonic_s() - since)
 
     async def ask(
         self, verb: str, *, limit_s: float, who: str = "", reason: str = "", **args: Any
@@ -199,6 +210,8 @@ class EngineChild:
         await self._spoken.wait()
         while self.alive:
             began = self._monotonic_s()
+            if self._unanswered_since is None:
+                self._unanswered_since = began
             try:
                 await self.ask("ping", limit_s=PING_LIMIT_S)
             except (TimedOut, LinkClosed):
@@ -206,6 +219,7 @@ class EngineChild:
             else:
                 self._ping_at = self._monotonic_s()
                 self.round_trip_ms = (self._ping_at - began) * 1000
+                self._unanswered_since = None
                 self._answered(True)
             await asyncio.sleep(PING_EVERY_S)
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,10 +26,12 @@ from jitctl.control.schema import (
 )
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.engine_child import EngineChild
+from jitctl.daemon.hang import HangWatch
 from jitctl.daemon.history import History
 from jitctl.daemon.link import LogLine
 from jitctl.daemon.pool_view import PoolView
 from jitctl.daemon.reading import Facts, health_of, shown_state, status_of
+from jitctl.daemon.refusals import Refusals
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.daemon.validation import ValidationRecord, validate
 from jitctl.errors import (
@@ -42,18 +44,20 @@ from jitctl.errors import (
     UsageError,
 )
 from jitctl.safety.barrier import END_S, SubmitBarrier
+from jitctl.safety.keeper_lock import keeper_of, taken
 from jitctl.safety.latch import Latch
 from jitctl.safety.stopping import Stopped, halt_now, pause_now
 
-PAUSE_LIMIT_S = 0.9
-"""How long the engine may take for a pause: it lets a submission finish, which takes 0.7 s at most."""
-BARRIER_PATIENCE_S = 0.2
-"""How long a silent engine may keep the barrier after that. With `END_S` thrice the sum is 2.0 s, and 1.2 s
-where SIGKILL works; an engine that is known to be silent is not asked, which leaves 0.3 s."""
+PAUSE_LIMIT_S = 0.75
+"""How long the engine may take for a pause: it lets a submission finish, or cancels it, within 0.7 s."""
+BARRIER_PATIENCE_S = 0.55
+"""How long a silent engine may keep the barrier once the flag is up: no longer than a live one does. With
+`PAUSE_LIMIT_S` 1.3 s, and 0.4 s more where SIGKILL does not work; known to be silent, it is not asked."""
 COMMAND_LIMIT_S = 5.0
 RELOAD_LIMIT_S = 15.0
 STOP_LIMIT_S = 1.0
-"""How long the engine may take to answer that it stops; then it is ended."""
+STOP_PATIENCE_S = 0.2
+"""How long the engine may take to answer that it stops, and to give the barrier back; then it is ended."""
 END_LIMIT_S = 5.0
 """How long an engine that has answered may take to end in good order; nothing is submitted meanwhile."""
 READY_LIMIT_S = 60.0
@@ -61,10 +65,10 @@ READY_LIMIT_S = 60.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, for the audit trail."""
+    """Who asks, for the audit trail; the holder of a token has no uid."""
 
     person: str
-    uid: int
+    uid: int | None
     role: str
     door: str
 
@@ -91,10 +95,12 @@ class Keeper:
         self.mode = mode
         self.engine: EngineChild | None = None
         self.stopping = asyncio.Event()
+        self.leaving = False
         self.changed = asyncio.Condition()
         self.telemetry = telemetry
         self._engine_argv = tuple(engine_argv)
         self._audit = audit
+        self.refusals = Refusals(audit, telemetry)
         self._http = http_address
         self.history = History()
         self.validated = ValidationRecord(config.folders.data)
@@ -155,7 +161,7 @@ class Keeper:
         await self.start_engine()
         state = await self.wait_settled(READY_LIMIT_S)
         if self.mode == "production":
-            # If it is killed, it may come back like this without being validated anew.
+            # It may come back like this without being validated anew.
             self.validated.mark_running(self.config.hash)
         return state
 
@@ -198,6 +204,9 @@ class Keeper:
             event = "engine_answers" if answers else "engine_silent"
             self.telemetry.log(event, level="info" if answers else "error", state=engine.state)
         self._seen = (engine.alive, answers)
+        self._wake()
+
+    def _wake(self) -> None:
         task = asyncio.create_task(self._notify())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -449,7 +458,10 @@ class Keeper:
     async def _start(self, request: ActionRequest) -> ActionReply:
         """Bring an engine back, or replace a test engine by a production one; the keeper stays."""
         mode = request.mode or self.mode
-        running = self.engine is not None and self.engine.alive
+        if self.engine is None or (self.engine.alive and not self.engine.was_settled):
+            # The daemon's own first start, or another operator's: two would mean two engines.
+            raise taken(self.config.folders.run, keeper_of(self.config.folders.run) or f"pid {os.getpid()}")
+        running = self.engine.alive
         if running and mode == self.mode:
             return ActionReply(message=f"already running in mode {mode}")
         if running and self.mode == "production":
@@ -481,8 +493,10 @@ class Keeper:
             raise UsageError("--force needs a reason", hint="it is kept in the audit trail")
 
     async def _stop(self, request: ActionRequest, caller: Caller) -> ActionReply:
+        self.leaving = True
+        self._wake()
         by_force = await self._end_engine(request.reason or "stop", caller.person)
-        self.validated.mark_running("")
+        self.validated.mark_ended()
         self.stopping.set()
         if by_force:
             return ActionReply(
@@ -493,7 +507,7 @@ class Keeper:
     async def _end_engine(self, why: str, who: str) -> bool:
         """Stop the engine in good order, else by force; True if it took force, `TimedOut` if it stays.
 
-        An engine that hangs is gone after `STOP_LIMIT_S` and `BARRIER_PATIENCE_S`; one that is known to be
+        An engine that hangs is gone after `STOP_LIMIT_S` and `STOP_PATIENCE_S`; one that is known to be
         silent is not asked.
         """
         async with self._one_ending:
@@ -514,8 +528,8 @@ class Keeper:
         barrier = SubmitBarrier(self.config.folders.data)
         with contextlib.suppress(JitError):
             # It ends a signer that keeps the barrier; with the barrier held none begins a submission.
-            taken = await asyncio.to_thread(barrier.take, patience_s=BARRIER_PATIENCE_S)
-            with taken.held:
+            alone = await asyncio.to_thread(barrier.take, patience_s=STOP_PATIENCE_S)
+            with alone.held:
                 await engine.kill()
         if not await engine.kill():
             raise TimedOut(
@@ -525,8 +539,45 @@ class Keeper:
         self.telemetry.log("engine_ended_by_force", level="error", pid=engine.pid)
         return True
 
+    # -- an engine that hangs ---------------------------------------------------------------------
+
+    async def watch_engine(
+        self, watch: HangWatch, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """End every engine that `watch` calls hung, until cancelled; the next start comes up paused."""
+        while True:
+            await sleep(watch.tick_s)
+            engine = self.engine
+            if engine is not None and watch.hangs(engine.judged, engine.silent_s()):
+                async with self._one_action:
+                    # Whoever held the lock may have ended it, or it may have answered meanwhile.
+                    if engine.judged and watch.too_long(engine.silent_s()):
+                        await self._end_hung(engine)
+
+    async def _end_hung(self, engine: EngineChild) -> None:
+        before, why = self.state(), f"engine hung for {engine.silent_s():.0f} s; ended"
+        self.telemetry.log("engine_hung", level="error", pid=engine.pid, state=before, text=why)
+        engine.failure = TimedOut(why, hint=f"it comes back paused with: jitctl start --mode {self.mode}")
+        outcome = "ok"
+        try:
+            await asyncio.to_thread(
+                pause_now, self.config.folders.data, "keeper", why, time.time(), patience_s=PAUSE_LIMIT_S
+            )
+        except (JitError, OSError) as error:
+            # It is ended all the same: dead it signs nothing either, and its ledger shows the crash.
+            outcome = getattr(error, "code", JitError.code)
+            self.telemetry.log("pause_failed", level="error", text=str(error))
+        await engine.kill()
+        self._audit.record(
+            who="keeper", uid=os.getuid(), role="", door="keeper", verb="end-hung-engine", why=why,
+            before=before, after=self.state(), mode=self.mode, outcome=outcome,
+        )  # fmt: skip
+        self.telemetry.log("engine_ended", level="error", pid=engine.pid, text=why)
+        self._wake()
+
     async def stop_now(self) -> None:
         """End everything at once: a second signal, or a failed start."""
+        self.leaving = True
         self.stopping.set()
         if self.engine is not None and self.engine.alive:
             self.engine.ending = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import shlex
@@ -26,21 +25,25 @@ from jitctl.config.load import Config, load
 from jitctl.control.redact import redact_text
 from jitctl.control.roles import ADMIN, TCP, UNIX
 from jitctl.control.schema import ActionRequest, to_wire
+from jitctl.daemon import sd_notify
 from jitctl.daemon.api import application
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, person_of, rights
 from jitctl.daemon.gate import Door
+from jitctl.daemon.hang import HangWatch
 from jitctl.daemon.keeper import SIGNAL, Caller, Keeper
+from jitctl.daemon.sd_notify import Notifier
 from jitctl.daemon.telemetry import Telemetry
-from jitctl.errors import JitError, Refused, TimedOut
+from jitctl.daemon.token import TokenFile
+from jitctl.errors import JitError, TimedOut
 from jitctl.safety.durable import create_record
+from jitctl.safety.keeper_lock import only_keeper
 from jitctl.safety.latch import Latch
 from jitctl.safety.process_identity import ProcessIdentity
 
 ENGINE_ARGV = (sys.executable, "-m", "jitctl.daemon.engine_process")
 ENV_ENGINE = "JITCTL_ENGINE_COMMAND"
 """Another program that speaks the link, for the keeper's own tests."""
-LOCK_NAME = "keeper.lock"
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,19 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     # What the daemon writes is for its user and group alone.
     os.umask(0o027)
+    # A terminal that closes ends what it shows, not the bot.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    notifier = Notifier.from_environment()
     starter = Starter(options.ready_fd)
     try:
         config = load(options.config_dir)
-        with _only_keeper(config.folders.run):
-            return asyncio.run(_keep(config, options, starter))
+        with only_keeper(config.folders.run, options.mode):
+            return asyncio.run(_keep(config, options, starter, notifier))
     except JitError as error:
         starter.tell(error.as_dict())
+        if options.mirror:
+            # In the foreground nobody waits at the pipe: the terminal, or the journal, is told.
+            sys.stderr.write(redact_text(f"error: {error.message}\nhint: {error.hint}\n"))
         return error.exit_code
     except Exception as error:
         # Standard error is the start-up log file here; the operator sees one line.
@@ -107,29 +116,7 @@ class Starter:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _only_keeper(run: Path) -> Generator[None]:
-    """Hold the folder's keeper lock, which goes with the process; `Refused` if another holds it."""
-    try:
-        run.mkdir(parents=True, exist_ok=True, mode=0o750)
-        descriptor = os.open(run / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
-    except OSError as error:
-        raise JitError(f"cannot use the folder {run}: {error.strerror or error}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise Refused(
-            f"another jitctl daemon has just started, or is stopping, in {run}",
-            hint="look at it with: jitctl status",
-        ) from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-async def _keep(config: Config, options: Options, starter: Starter) -> int:
+async def _keep(config: Config, options: Options, starter: Starter, notifier: Notifier) -> int:
     folders = config.folders
     telemetry = Telemetry(folders.log_file, mirror=options.mirror)
     doors: list[socket.socket] = []
@@ -137,6 +124,7 @@ async def _keep(config: Config, options: Options, starter: Starter) -> int:
         for folder in (folders.data, folders.logs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         who = rights(config.main.socket.operator_group, config.main.socket.viewer_group)
+        token = _token_file(config, telemetry)
         tcp = bind_tcp(config.main.http.host, config.main.http.port)
         doors.append(tcp)
         port = tcp.getsockname()[1]
@@ -154,7 +142,7 @@ async def _keep(config: Config, options: Options, starter: Starter) -> int:
             reason=options.reason,
             force=options.force,
         )
-        unix = bind_unix(folders.socket, who.operator_gid)
+        unix = bind_unix(folders.socket, who.operator_gid, who.viewer_gid)
         doors.append(unix)
         latch = Latch(folders.data)
         if latch.is_new():
@@ -164,19 +152,20 @@ async def _keep(config: Config, options: Options, starter: Starter) -> int:
         telemetry.log("daemon_started", version=__version__, mode=options.mode, configHash=config.hash)
         servers = [
             _server(application(keeper, UNIX, who)),
-            _server(application(keeper, TCP, who, port)),
+            _server(application(keeper, TCP, who, port, token)),
         ]
         serving = [
             asyncio.create_task(server.serve(sockets=[door]))
             for server, door in zip(servers, (unix, tcp), strict=True)
         ]
         try:
-            return await _run(keeper, starter)
+            return await _run(keeper, starter, notifier)
         finally:
             await keeper.stop_now()
             for server in servers:
                 server.should_exit = True
             await asyncio.wait(serving, timeout=5.0)
+            await keeper.refusals.flush()
             telemetry.log("daemon_stopped", uptimeS=round(keeper.uptime_s(), 1))
     except JitError as error:
         telemetry.log("start_failed", level="error", code=error.code, text=error.message)
@@ -192,9 +181,26 @@ async def _keep(config: Config, options: Options, starter: Starter) -> int:
         telemetry.close()
 
 
-async def _run(keeper: Keeper, starter: Starter) -> int:
+def _token_file(config: Config, telemetry: Telemetry) -> TokenFile | None:
+    http = config.main.http
+    if http.token_file is None:
+        return None
+
+    def changed(fault: str) -> None:
+        event = "token_file_unusable" if fault else "token_file_usable"
+        telemetry.log(event, level="error" if fault else "info", text=fault)
+
+    return TokenFile(config.resolve(http.token_file), http.token_role, changed)
+
+
+async def _run(keeper: Keeper, starter: Starter, notifier: Notifier) -> int:
     """Start the engine, tell the starter, and wait for the end; a start that fails ends the daemon."""
-    signals = asyncio.create_task(_follow_signals(keeper))
+    watch = HangWatch(keeper.config.main.engine.hung_after_s)
+    beside = [
+        asyncio.create_task(_follow_signals(keeper)),
+        asyncio.create_task(keeper.watch_engine(watch)),
+        asyncio.create_task(sd_notify.follow(keeper, notifier)),
+    ]
     starting = asyncio.create_task(_start(keeper))
     stopping = asyncio.create_task(keeper.stopping.wait())
     try:
@@ -210,7 +216,8 @@ async def _run(keeper: Keeper, starter: Starter) -> int:
         await stopping
         return 0
     finally:
-        for task in (signals, starting, stopping):
+        notifier.stopping()
+        for task in (*beside, starting, stopping):
             task.cancel()
 
 
@@ -250,6 +257,8 @@ def _server(app: Door) -> _Server:
         ws="none",
         lifespan="off",
         log_config=None,
+        # What hostile requests make it say would fill the start-up log; our own log has what matters.
+        log_level="critical",
         access_log=False,
         server_header=False,
         date_header=False,

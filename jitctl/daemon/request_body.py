@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request
 
 from jitctl.control.schema import ActionRequest, request_keys
+from jitctl.daemon.gate import TooLarge
 from jitctl.errors import UsageError
 
 MAX_BODY_BYTES = 64 << 10
@@ -17,17 +18,20 @@ MAX_TEXT_CHARS = 1_000
 
 async def action_request(verb: str, request: Request) -> ActionRequest:
     """Return the body of a verb's POST; raises `UsageError`."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
+        raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
     raw = b""
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > MAX_BODY_BYTES:
-            raise UsageError(f"the body is larger than {MAX_BODY_BYTES} bytes")
+            raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
     if not raw.strip():
         return ActionRequest()
     try:
-        body = json.loads(raw)
+        body = json.loads(raw, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
-        raise UsageError("the body is not JSON") from None
+        raise UsageError("the body is not JSON, or says something twice") from None
     if not isinstance(body, dict):
         raise UsageError("the body must be a JSON object")
     known = request_keys(verb)
@@ -48,3 +52,13 @@ def _check(key: str, value: Any, known: tuple[str, ...]) -> None:
             raise UsageError("force is true or false")
     elif not isinstance(value, str) or len(value) > MAX_TEXT_CHARS:
         raise UsageError(f"{key} must be a text of at most {MAX_TEXT_CHARS} characters")
+    elif any("\ud800" <= character <= "\udfff" for character in value):
+        raise UsageError(f"{key} holds half a character")
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object; raises ValueError where a key is there twice and one would be ignored."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found

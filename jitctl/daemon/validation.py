@@ -110,7 +110,8 @@ def _alerts(config: Config) -> Finding:
 class ValidationRecord:
     """The last passing validation, on disk: for which configuration (the mode not counted), when, by whom.
 
-    Beside it stands the configuration with which production runs, or ran when it was killed.
+    Beside it stands the configuration with which production runs or last ran, which proves more: it may come
+    back with that one after it was killed, and within `FRESH_S` of an end in good order.
     """
 
     def __init__(self, data: Path, wall_s: Callable[[], float] = time.time) -> None:
@@ -122,24 +123,34 @@ class ValidationRecord:
         self._write({"config_hash": config_hash, "time_s": self._wall_s(), "who": who})
 
     def mark_running(self, config_hash: str) -> None:
-        """Note that production runs with a configuration, or ended in order (""); a full disk is suffered."""
-        if config_hash or self._read().get("running"):
+        """Note that production runs with a configuration; a disk that is full is suffered."""
+        with contextlib.suppress(JitError):
+            self._write({"running": config_hash, "ended_s": None})
+
+    def mark_ended(self) -> None:
+        """Note that the bot ended in good order."""
+        if self._read().get("running"):
             with contextlib.suppress(JitError):
-                self._write({"running": config_hash})
+                self._write({"ended_s": self._wall_s()})
 
     def require(self, config_hash: str) -> None:
-        """Raise `Refused` unless this very configuration passed within `FRESH_S`, or was killed running."""
+        """Raise `Refused` unless this very configuration passed, or ran in production, within `FRESH_S`."""
         record = self._read()
         if record.get("running") == config_hash:
-            return
-        validated, time_s = record.get("config_hash"), record.get("time_s")
+            ended_s = record.get("ended_s")
+            if ended_s is None or self._is_fresh(ended_s):
+                return
+        time_s = record.get("time_s")
         if not isinstance(time_s, int | float):
             raise Refused("production needs a passing validate-live, and there is none", hint=_HINT)
-        if validated != config_hash:
+        if record.get("config_hash") != config_hash:
             raise Refused("the configuration has changed since validate-live passed", hint=_HINT)
-        age_s = self._wall_s() - time_s
-        if not 0 <= age_s <= FRESH_S:
-            raise Refused(f"validate-live passed {age_s / 3600:.0f} hours ago, 24 is the limit", hint=_HINT)
+        if not self._is_fresh(time_s):
+            age_h = (self._wall_s() - time_s) / 3600
+            raise Refused(f"validate-live passed {age_h:.0f} hours ago, 24 is the limit", hint=_HINT)
+
+    def _is_fresh(self, time_s: Any) -> bool:
+        return isinstance(time_s, int | float) and 0 <= self._wall_s() - time_s <= FRESH_S
 
     def _read(self) -> dict[str, Any]:
         return read_record(self._path) or {}

@@ -253,5 +253,8 @@ def _day(text: str | None, zone: ZoneInfo, now_s: float) -> date:
 def _bounds(day: date, zone: ZoneInfo) -> tuple[float, float]:
     """Return the Unix times of the day's first moment and the next day's: 23 or 25 hours happen."""
     first = datetime(day.year, day.month, day.day, tzinfo=zone)
-    after = day + timedelta(days=1)
-    return first.timestamp(), datetime(after.year, after.month, after.day, tzinfo=zone).timestamp()
+    try:
+        after = day + timedelta(days=1)
+        return first.timestamp(), datetime(after.year, after.month, after.day, tzinfo=zone).timestamp()
+    except OverflowError:
+        raise UsageError(f"{day} is beyond the calendar") from None

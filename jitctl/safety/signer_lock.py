@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import getpass
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jitctl.errors import JitError, Refused
-from jitctl.safety.durable import encode_record, read_record
-from jitctl.safety.process_identity import ProcessIdentity
+from jitctl.safety import owned_lock
 
 
 def lock_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -53,7 +50,7 @@ class SignerLock:
 
     def release(self) -> None:
         while self._descriptors:
-            os.close(self._descriptors.pop())
+            owned_lock.release(self._descriptors.pop())
 
 
 def lock_path(folder: Path, chain_id: int, signer: str) -> Path:
@@ -64,50 +61,15 @@ def _lock(folder: Path, chain_id: int, signer: str, about: str) -> int:
     path = lock_path(folder, chain_id, signer)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = _open(path)
+        descriptor = owned_lock.take(path, about, 0o644)
     except OSError as error:
         raise JitError(
             f"cannot open the signer lock {path}: {error.strerror or error}",
             hint="set JITCTL_LOCK_DIR to a folder that every user of this signer can reach",
         ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
+    if descriptor is None:
         raise Refused(
-            f"signer {signer} on chain {chain_id} is already in use by {_owner(path)}",
+            f"signer {signer} on chain {chain_id} is already in use by {owned_lock.winner(path)}",
             hint="stop that engine first; two signers would use the same nonces",
-        ) from error
-    record = {**ProcessIdentity.current().as_dict(), "user": _user(), "about": about}
-    try:
-        os.pwrite(descriptor, encode_record(record), 0)
-    except OSError:
-        # Another user's file (we hold the lock all the same) or a full disk: the name is a courtesy.
-        return descriptor
+        )
     return descriptor
-
-
-def _open(path: Path) -> int:
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        return os.open(path, flags | os.O_RDWR)
-    except FileNotFoundError:
-        return os.open(path, flags | os.O_RDWR | os.O_CREAT, 0o644)
-    except PermissionError:
-        # A lock needs no write access: another user's file keeps us out just as well.
-        return os.open(path, flags | os.O_RDONLY)
-
-
-def _owner(path: Path) -> str:
-    record = read_record(path) or {}
-    identity = ProcessIdentity.from_dict(record)
-    if identity is None:
-        return "another process"
-    return f"pid {identity.pid} (user {record.get('user', '?')}, {record.get('about', '?')})"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

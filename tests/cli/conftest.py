@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "daemon"))
 from installation import environment, running_keeper, write_config
+
+from jitctl.safety.durable import read_record
+from jitctl.safety.process_identity import ProcessIdentity
 
 
 @pytest.fixture
@@ -45,6 +45,6 @@ def installed(tmp_path, jitctl):
     write_config(tmp_path)
     yield tmp_path
     jitctl("stop")
-    record = tmp_path / "run" / "jitctl.pid"
-    if record.exists():
-        os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
+    left = ProcessIdentity.from_dict(read_record(tmp_path / "run" / "jitctl.pid"))
+    if left is not None:
+        left.kill()

@@ -19,8 +19,8 @@ KEYS = {
     schema.Health: "status live tradingReady version mode state uptimeS checks",
     schema.Check: "name result detail",
     schema.Status: "version mode state ready who reason sinceS crisisLevel crisisWho crisisReason"
-    " crisisSinceS tradingReady armed chainId headNumber headAgeS openAttempts generation configHash keeperPid"
-    " startedAtS uptimeS logFile http memoryMb executor history recent engine figures",
+    " crisisSinceS tradingReady armed chainId headNumber headAgeS openAttempts generation configHash"
+    " keeperPid startedAtS uptimeS logFile http memoryMb executor history recent engine figures",
     schema.EngineFigures: "pid alive responsive roundTripMs pingAgeS figuresAgeS",
     schema.CheckReport: "verb result checks configHash elapsedMs",
     schema.Finding: "name result detail remedy elapsedMs",

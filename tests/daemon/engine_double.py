@@ -1,7 +1,7 @@
 """A program that speaks the link as the engine does and trades nothing: stands in for process 2.
 
 `JITCTL_DOUBLE` is a list of words: `die-starting`, `fail-starting`, `never-ready` (or a file of that name
-beside the data folder), `halted`, `production`, `hang-on-pause` (the event loop stops answering at the first pause),
+beside the data folder), `halted`, `production`, `hang-on-pause` (it stops answering at the first pause),
 `hold-barrier` (and meanwhile keeps the submit barrier), `hang-on-stop`, `die-on-resume`, `leak` (writes a
 secret to its log and stderr), `collide` (its log line has fields named as what every line begins with),
 `refuse-reload`, `sick-pool`, `one-out` (a bundle for block 8 is out, and stays so), `position-open` (a

@@ -7,11 +7,13 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jitctl.control.client import Client
 
@@ -79,9 +81,17 @@ def environment(behaviour: str = "") -> dict[str, str]:
 
 
 class RunningKeeper:
-    """A keeper process that has said that it is ready, or why not (`answer`)."""
+    """A keeper process; unless `wait` is False it has said that it is ready, or why not (`answer`)."""
 
-    def __init__(self, config: Path, mode: str, behaviour: str) -> None:
+    def __init__(
+        self,
+        config: Path,
+        mode: str,
+        behaviour: str,
+        env: dict[str, str] | None = None,
+        wait: bool = True,
+        launcher: list[str] | None = None,
+    ) -> None:
         self.config = config
         self.base = config.parent
         reader, writer = os.pipe()
@@ -89,18 +99,22 @@ class RunningKeeper:
         if mode == "production":
             argv += ["--force", "--reason", "a test"]
         self.process = subprocess.Popen(
-            [*argv, "--ready-fd", str(writer)],
+            [*(launcher or []), *argv, "--ready-fd", str(writer)],
             pass_fds=(writer,),
-            env=environment(behaviour),
+            env={**environment(behaviour), **(env or {})},
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
         os.close(writer)
+        self.answer: dict[str, Any] = {}
+        if not wait:
+            os.close(reader)
+            return
         with os.fdopen(reader, "rb") as pipe:
             ready, _, _ = select.select([pipe], [], [], 60)
             assert ready, "the keeper did not say in a minute whether it is ready"
             line = pipe.readline()
-        self.answer = json.loads(line) if line else {}
+        self.answer = json.loads(line) if line else self.answer
 
     @property
     def socket(self) -> Path:
@@ -116,16 +130,42 @@ class RunningKeeper:
     def engine_pid(self) -> int:
         return int(self.client().call("status")["engine"]["pid"])
 
+    def ask_tcp(
+        self, request: str, *headers: str, host: str = "", version: str = "1.1", body: bytes = b""
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body of one request, as written: `GET /path`; `host` "-" sends none."""
+        address = self.http.removeprefix("http://")
+        name, port = address.split(":")
+        named = [] if host == "-" else [f"Host: {host or address}"]
+        framed = any(each.lower().startswith(("content-length", "transfer-encoding")) for each in headers)
+        length = [f"Content-Length: {len(body)}"] if body and not framed else []
+        lines = [f"{request} HTTP/{version}", *named, *length, *headers, "Connection: close", "", ""]
+        with socket.create_connection((name, int(port)), timeout=20) as link:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                link.sendall("\r\n".join(lines).encode("latin-1") + body)
+            raw = b""
+            with contextlib.suppress(ConnectionResetError):
+                while chunk := link.recv(65_536):
+                    raw += chunk
+        head, _, answer = raw.partition(b"\r\n\r\n")
+        first, *rest = head.decode("latin-1").split("\r\n")
+        found = {key.lower(): value.strip() for key, _, value in (line.partition(":") for line in rest)}
+        return int(first.split()[1]), found, answer
+
     def log(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in (self.base / "logs" / "jit-bot.log").read_text().splitlines()]
 
     def audit(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in (self.base / "data" / "audit.jsonl").read_text().splitlines()]
+        trail = self.base / "data" / "audit.jsonl"
+        return [json.loads(line) for line in trail.read_text().splitlines()] if trail.is_file() else []
 
     def end(self) -> None:
         """End keeper and engine, whatever state they are in."""
         with contextlib.suppress(Exception):
-            os.kill(self.engine_pid(), signal.SIGKILL)
+            status = self.client().call("status")
+            # Another keeper of the same folder may be the one that answers.
+            if status["keeperPid"] == self.process.pid:
+                os.kill(status["engine"]["pid"], signal.SIGKILL)
         self.process.kill()
         self.process.wait(10)
         if self.process.stderr is not None:
@@ -133,9 +173,19 @@ class RunningKeeper:
 
 
 @contextlib.contextmanager
-def running_keeper(folder: Path, *, mode: str = "test", behaviour: str = "") -> Iterator[RunningKeeper]:
+def running_keeper(
+    folder: Path,
+    *,
+    mode: str = "test",
+    behaviour: str = "",
+    env: dict[str, str] | None = None,
+    wait: bool = True,
+    launcher: list[str] | None = None,
+) -> Iterator[RunningKeeper]:
     config = folder / "config"
-    keeper = RunningKeeper(config if config.exists() else write_config(folder), mode, behaviour)
+    if not config.exists():
+        write_config(folder)
+    keeper = RunningKeeper(config, mode, behaviour, env, wait, launcher)
     try:
         yield keeper
     finally:

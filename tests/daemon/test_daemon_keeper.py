@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from installation import eventually, running_keeper, write_config
 
-from jitctl.daemon.audit import GENESIS, line_hash
+from jitctl.control.audit_chain import GENESIS, line_hash
 from jitctl.errors import DaemonNotRunning, Refused, UsageError
 from jitctl.safety.barrier import SubmitBarrier
 from jitctl.safety.latch import Latch
@@ -251,6 +251,7 @@ def test_second_signal_ends_at_once(tmp_path):
 def test_second_keeper_in_one_folder_is_refused_and_harms_nothing(keeper):
     with running_keeper(keeper.base) as second:
         assert second.answer["error"]["code"] == "refused"
+        assert f"pid {keeper.process.pid} (user " in second.answer["error"]["message"]
         assert second.process.wait(10) == 9
     assert keeper.client().call("status")["state"] == "RUNNING"
 

@@ -108,9 +108,21 @@ async def live(net):
     # Without its keeper the engine ends.
     os.kill(net.keeper_pid, signal.SIGKILL)
     await until(lambda: ProcessIdentity.of(net.engine_pid) is None, "the engine ends")
+    file = net.folder / "config" / "jitctl.toml"
+    file.write_text(file.read_text() + "\n[engine]\nhung_after_s = 3\n")
     again = await jitctl(net, "start", "--mode", "test")
     net.keeper_pid, net.engine_pid = again["keeperPid"], again["engine"]["pid"]
     assert again["state"] == "PAUSED"
+
+    # An engine that hangs is ended by its keeper, and the next one comes up paused for that reason.
+    assert (await jitctl(net, "resume"))["state"] == "RUNNING"
+    os.kill(net.engine_pid, signal.SIGSTOP)
+    await until(lambda: status()["state"] == "STOPPED", "the hung engine is ended")
+    assert status()["reason"].startswith("engine hung for")
+    unhung = await jitctl(net, "start", "--mode", "test")
+    net.engine_pid = unhung["engine"]["pid"]
+    assert (unhung["state"], unhung["keeperPid"]) == ("PAUSED", net.keeper_pid)
+    assert unhung["reason"].startswith("engine hung for")
     assert (await jitctl(net, "stop"))["state"] == "STOPPED"
     assert ProcessIdentity.of(net.keeper_pid) is None
     assert ProcessIdentity.of(net.engine_pid) is None

@@ -8,7 +8,8 @@ import signal
 
 import pytest
 
-from jitctl.daemon.audit import GENESIS, Audit, line_hash
+from jitctl.control.audit_chain import GENESIS, line_hash
+from jitctl.daemon.audit import Audit
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.errors import Refused
 

@@ -193,7 +193,8 @@ def test_days_end_where_the_time_zone_says(book):
 
 
 @pytest.mark.parametrize(
-    ("day", "zone"), [("01.01.2024", None), ("2024-02-30", None), ("today", "Mars/Base")]
+    ("day", "zone"),
+    [("01.01.2024", None), ("2024-02-30", None), ("9999-12-31", None), ("today", "Mars/Base")],
 )
 def test_nonsense_is_a_usage_error(book, day, zone):
     with pytest.raises(UsageError):

@@ -23,6 +23,13 @@ def sleeper() -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
 
 
+def own_folder(base: Path, number: int) -> Path:
+    """Each start has a data folder of its own: what they share is the signer."""
+    folder = base / f"bot{number}"
+    folder.mkdir()
+    return folder
+
+
 def test_identity_round_trips_and_rejects_anything_else() -> None:
     me = ProcessIdentity.current()
     assert me.pid == os.getpid()
@@ -81,20 +88,20 @@ def test_a_second_holder_is_refused_and_told_who(tmp_path: Path) -> None:
 
 def test_of_many_simultaneous_starts_exactly_one_wins(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path\n"
+        "import os, sys; from pathlib import Path\n"
         "from jitctl.safety.signer_lock import SignerLock\n"
         "from jitctl.errors import Refused\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "try:\n"
         "    lock = SignerLock.acquire(1, [sys.argv[2]], sys.argv[3], folder=Path(sys.argv[1]))\n"
-        "    print('won', flush=True); sys.stdin.readline()\n"
+        "    print('won', os.getpid(), flush=True); sys.stdin.readline()\n"
         "except Refused as error:\n"
-        "    print('lost', error.exit_code, flush=True)\n"
+        "    print('lost', error.exit_code, error.message, flush=True)\n"
     )
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", script, str(tmp_path), OPERATOR, f"start {n}"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", script, str(tmp_path / "locks"), OPERATOR, f"in folder {n}"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=own_folder(tmp_path, n),
         )
         for n in range(STARTS)
     ]  # fmt: skip
@@ -107,12 +114,16 @@ def test_of_many_simultaneous_starts_exactly_one_wins(tmp_path: Path) -> None:
             process.stdin.write("go\n")
             process.stdin.flush()
         answers = [process.stdout.readline() for process in processes if process.stdout is not None]
-        assert sorted(answers) == ["lost 9\n"] * (STARTS - 1) + ["won\n"]
+        (won,) = (answer for answer in answers if answer.startswith("won"))
+        lost = [answer for answer in answers if answer != won]
+        assert len(lost) == STARTS - 1
+        owner = f"is already in use by pid {won.split()[1]} (user "
+        assert all(answer.startswith("lost 9") and owner in answer for answer in lost), lost
     finally:
         for process in processes:
             process.kill()
             process.communicate()
-    SignerLock.acquire(1, [OPERATOR], "the winner died and its lock with it", folder=tmp_path).release()
+    SignerLock.acquire(1, [OPERATOR], "its lock died with it", folder=tmp_path / "locks").release()
 
 
 def test_the_lock_folder_does_not_depend_on_the_data_folder(tmp_path: Path) -> None:

@@ -20,11 +20,10 @@ def check_node_sync(
 
     Example: jitctl check-node-sync -o json
     """
-    import asyncio
-
+    from jitctl.checks import one_shot
     from jitctl.checks.node_sync import node_sync
     from jitctl.config.load import load
     from jitctl.control.schema import to_wire
 
     config = load(options.config_dir(ctx))
-    check_view.show(to_wire(asyncio.run(node_sync(config))), output, strict=strict)
+    check_view.show(to_wire(one_shot.run(node_sync(config))), output, strict=strict)

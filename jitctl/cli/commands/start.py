@@ -18,7 +18,16 @@ from jitctl.cli import options, render
 from jitctl.cli.confirm import confirm
 from jitctl.cli.options import OutputOption, ReasonOption, YesOption
 from jitctl.cli.render import Format
-from jitctl.errors import ERRORS_BY_CODE, DaemonNotRunning, JitError, Refused, TimedOut
+from jitctl.errors import (
+    ERRORS_BY_CODE,
+    ConfigError,
+    DaemonNotRunning,
+    JitError,
+    PermissionDenied,
+    Refused,
+    TimedOut,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from jitctl.config.locate import Folders
@@ -56,51 +65,108 @@ def start(
 
     Returns when the bot is ready, or says why it is not, with the log's last lines. Over a running test
     bot, --mode production replaces its engine; it wants a validate-live of the same configuration that
-    passed within a day. Starting what runs already is done, exit code 0.
+    passed within a day. Starting what runs already is done, exit code 0. Where [service] names a systemd
+    unit, this goes through systemctl.
 
     Example: jitctl start --mode test
     """
+    found = bring_up(ctx, mode, foreground=foreground, reason=reason, force=force, yes=yes)
+    render.result(found, output, status_text)
+
+
+def bring_up(
+    ctx: typer.Context,
+    mode: Mode,
+    *,
+    foreground: bool = False,
+    reason: str = "",
+    force: bool = False,
+    yes: bool = False,
+) -> dict[str, Any]:
+    """Start the bot, or find it started, and return its status; with `foreground` become it."""
+    from jitctl.cli import service
+    from jitctl.safety import keeper_lock
+
     found = options.folders(ctx)
-    running = _running(ctx)
+    running = running_bot(ctx)
     if running is not None:
-        _over_running(ctx, running, mode, {"reason": reason, "force": force}, yes, output)
-        return
+        return _over_running(ctx, running, mode, {"reason": reason, "force": force}, yes)
+    if (owner := keeper_lock.keeper_of(found.run)) is not None:
+        raise keeper_lock.taken(found.run, owner)
     if mode is Mode.PRODUCTION and not yes:
         confirm("start a bot that submits to the chain", word="production")
+    unit = service.unit_in_charge(found.config)
     argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(found.config), "--mode", mode]
     argv += ["--reason", reason] if reason else []
     argv += ["--force"] if force else []
     if foreground:
+        if unit and "INVOCATION_ID" not in os.environ:
+            render.note(f"run by hand: {unit} does not know of this bot")
         os.execv(sys.executable, [*argv, "--mirror"])  # noqa: S606  # our own interpreter and module
-    status = _detached(argv, found)
-    render.result(status, output, _text)
+    if unit:
+        service.require_mode(service.describe(unit), mode)
+        return through_systemd(ctx, "start", unit)
+    return _detached(argv, found)
 
 
-def _running(ctx: typer.Context) -> dict[str, Any] | None:
+def running_bot(ctx: typer.Context) -> dict[str, Any] | None:
+    """Return the status of the daemon that answers, None if none does."""
     try:
         return options.client(ctx, timeout_s=5.0).call("status")
     except DaemonNotRunning:
         return None
 
 
+def through_systemd(ctx: typer.Context, action: str, unit: str) -> dict[str, Any]:
+    """Have systemd start or restart the bot's unit and return the bot's status; says why if it fails."""
+    from jitctl.cli import service
+
+    found, began_s = options.folders(ctx), time.time()
+    try:
+        service.control(action, unit, READY_LIMIT_S)
+    except (PermissionDenied, TimedOut):
+        raise
+    except JitError as error:
+        kinds = {kind.exit_code: kind for kind in (UsageError, ConfigError, Refused)}
+        kind = kinds.get(service.describe(unit).exit_status, JitError)
+        raise kind(_with_last_lines(error.message, found, began_s), hint=error.hint) from None
+    return options.client(ctx, timeout_s=5.0).call("status")
+
+
 def _over_running(
-    ctx: typer.Context, running: dict[str, Any], mode: Mode, asking: dict[str, Any], yes: bool, output: Format
-) -> None:
+    ctx: typer.Context, running: dict[str, Any], mode: Mode, asking: dict[str, Any], yes: bool
+) -> dict[str, Any]:
     """A daemon is there already: say so, or have it bring up the engine that is asked for."""
     alive = bool(running.get("engine", {}).get("alive"))
     if alive and not running.get("ready"):
-        raise Refused("another start is under way", hint="follow it with: jitctl status")
+        from jitctl.safety import keeper_lock
+
+        run = options.folders(ctx).run
+        raise keeper_lock.taken(run, keeper_lock.keeper_of(run) or f"pid {running.get('keeperPid')}")
     if alive and running.get("mode") == mode:
         render.note(f"already running in mode {mode}")
-        render.result(running, output, _text)
-        return
+        return running
     if alive and mode is Mode.TEST:
         raise Refused("a production bot runs here", hint="end it first: jitctl stop")
     if mode is Mode.PRODUCTION and not yes:
         confirm("start a bot that submits to the chain", word="production")
     asked = options.client(ctx, timeout_s=READY_LIMIT_S)
     asked.call("start", body={**asking, "mode": str(mode)})
-    render.result(asked.call("status"), output, _text)
+    _say_what_the_unit_does(ctx, mode)
+    return asked.call("status")
+
+
+def _say_what_the_unit_does(ctx: typer.Context, mode: Mode) -> None:
+    """The running daemon has changed its mode; the unit, at its next start, would not."""
+    from jitctl.cli import service
+
+    unit = service.unit_in_charge(options.folders(ctx).config)
+    if not unit:
+        return
+    try:
+        service.require_mode(service.describe(unit), mode)
+    except JitError as error:
+        render.note(f"warning: this holds until the next start: {error.message}; {error.hint}")
 
 
 def _detached(argv: list[str], found: Folders) -> dict[str, Any]:
@@ -157,10 +223,14 @@ def _failure(answer: dict[str, Any], found: Folders, began_s: float) -> JitError
     body = answer.get("error") or {}
     kind = ERRORS_BY_CODE.get(str(body.get("code")), JitError)
     message = str(body.get("message") or "the daemon ended before it was ready")
-    lines = _log_lines(found.log_file, began_s) or _tail(found.logs / "start.log")
-    if lines:
-        message += "\nthe log's last lines:\n" + "\n".join(f"  {line}" for line in lines)
+    message = _with_last_lines(message, found, began_s, found.logs / "start.log")
     return kind(message, hint=str(body.get("hint") or f"the whole log: {found.log_file}"))
+
+
+def _with_last_lines(message: str, found: Folders, began_s: float, early: Path | None = None) -> str:
+    """Return the message with what the log says of this start; `early` is read where the log has nothing."""
+    lines = _log_lines(found.log_file, began_s) or (_tail(early) if early else [])
+    return "\n  ".join([f"{message}\nthe log's last lines:", *lines]) if lines else message
 
 
 def _log_lines(log: Path, began_s: float) -> list[str]:
@@ -188,7 +258,8 @@ def _tail(path: Path, count: int = LOG_LINES) -> list[str]:
         return []
 
 
-def _text(status: dict[str, Any]) -> str:
+def status_text(status: dict[str, Any]) -> str:
+    """Return what a start shows of a status."""
     state, mode = render.state_word(str(status.get("state"))), status.get("mode")
     reason = render.printable(str(status.get("reason") or ""))
     return render.table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import select
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from jitctl.cli.render import Format
 from jitctl.errors import DaemonNotRunning, TimedOut
 
 if TYPE_CHECKING:
+    from jitctl.config.locate import Folders
     from jitctl.safety.process_identity import ProcessIdentity
 
 STOP_LIMIT_S = 90.0
@@ -28,14 +29,31 @@ def stop(ctx: typer.Context, reason: ReasonOption = "", output: OutputOption = F
     Nothing more is submitted, then engine and daemon end, and only then does this return. Bundles that
     were out are looked up on the chain at the next start. An engine that does not answer is ended within
     about a second, and the answer says so. Exit code 5: requested, not confirmed. Stopping a stopped bot is
-    done already, exit code 0.
+    done already, exit code 0. Where [service] names a systemd unit, this goes through systemctl.
 
     Example: jitctl stop --reason "host maintenance"
     """
+    render.result(end_bot(ctx, reason), output, render.action_text)
+
+
+def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
+    """Stop the bot, through systemd where a unit runs it, and return the reply once its daemon has ended.
+
+    Raises `TimedOut` if it does not end, and whatever the daemon or systemctl refuse.
+    """
+    from jitctl.cli import service
     from jitctl.control.client import DaemonSilent
 
     found = options.folders(ctx)
-    daemon = _daemon(found.pid_file)
+    daemon = _daemon(found)
+    unit = service.unit_in_charge(found.config)
+    if unit and not service.describe(unit).down:
+        service.control("stop", unit, STOP_LIMIT_S)
+        if reason:
+            render.note("systemd passes no reason on: the audit trail shows SIGTERM")
+        if daemon is None or not daemon.is_alive():
+            return _reply(f"stopped: systemctl stop {unit}")
+        # It outlived the unit, so somebody had started it by hand.
     asked = options.client(ctx, timeout_s=STOP_LIMIT_S)
     try:
         reply = asked.call("stop", body={"reason": reason}, probe=True)
@@ -48,29 +66,31 @@ def stop(ctx: typer.Context, reason: ReasonOption = "", output: OutputOption = F
         ) from None
     except DaemonNotRunning:
         if daemon is None or not daemon.is_alive():
-            reply = {"verb": "stop", "changed": False, "state": "STOPPED", "message": "already stopped"}
-            render.result(reply, output, render.action_text)
-            return
+            return {**_reply("already stopped"), "changed": False}
         if not _wait(daemon, LOST_LIMIT_S):
             raise TimedOut(
                 f"the daemon (pid {daemon.pid}) runs but does not answer on {found.socket}",
                 hint=f"end it with: kill {daemon.pid} (a second time to end it at once)",
             ) from None
-        reply = {"verb": "stop", "changed": True, "state": "STOPPED", "message": "stopped"}
+        reply = _reply("stopped")
     options.warn_of_version(asked)
     if daemon is not None and not _wait(daemon, EXIT_LIMIT_S):
         raise TimedOut(f"the engine has stopped, but the daemon (pid {daemon.pid}) has not ended")
-    render.result(reply, output, render.action_text)
+    return reply
 
 
-def _daemon(pid_file: os.PathLike[str]) -> ProcessIdentity | None:
-    """Return the process that the pid file names, alive or not."""
-    from pathlib import Path
+def _reply(message: str) -> dict[str, Any]:
+    return {"verb": "stop", "changed": True, "state": "STOPPED", "message": message}
 
+
+def _daemon(found: Folders) -> ProcessIdentity | None:
+    """Return the folder's daemon, alive or not: from the pid file, and before it has one from its lock."""
     from jitctl.safety.durable import read_record
+    from jitctl.safety.keeper_lock import keeper_process
     from jitctl.safety.process_identity import ProcessIdentity
 
-    return ProcessIdentity.from_dict(read_record(Path(pid_file)))
+    named = ProcessIdentity.from_dict(read_record(found.pid_file))
+    return named if named is not None and named.is_alive() else keeper_process(found.run) or named
 
 
 def _wait(process: ProcessIdentity, limit_s: float) -> bool:

@@ -14,7 +14,7 @@ from jitctl.cli.render import Format
 def verify_no_open_positions(ctx: typer.Context, output: OutputOption = Format.TEXT) -> None:
     """Ask the chain whether anything is open.
 
-    From the chain, never from the ledger: the first trading node that answers and every verify node are
+    From the chain, never from the ledger: every trading node that answers and every verify node are
     asked about one and the same block. Exit code 0 only if all of them say that nothing is open, 7 if any
     shows a position, 8 if they disagree, lag, or do not answer. emergency-position-check is the same.
 
@@ -22,15 +22,14 @@ def verify_no_open_positions(ctx: typer.Context, output: OutputOption = Format.T
 
     Example: jitctl emergency-position-check
     """
-    import asyncio
-
+    from jitctl.checks import one_shot
     from jitctl.checks.positions import NONE, OPEN, open_positions
     from jitctl.config.load import load
     from jitctl.control.schema import to_wire
     from jitctl.errors import CannotDetermine, PositionsOpen
 
     config = load(options.config_dir(ctx))
-    found = to_wire(asyncio.run(open_positions(config)))
+    found = to_wire(one_shot.run(open_positions(config)))
     render.result(found, output, _text)
     if found["result"] == OPEN:
         raise PositionsOpen(

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import termios
 from contextlib import contextmanager
 
-from installation import environment, eventually, write_config
+import pytest
+from installation import environment, eventually
 
-
-def test_start_that_fails_shows_why_and_the_last_lines(installed, jitctl):
-    found = jitctl("start", "--mode", "test", behaviour="fail-starting")
-    assert found.returncode == 9
-    assert "already in use" in found.stderr
-    assert "the log's last lines" in found.stderr
-    assert "engine_spawned" in found.stderr
-    dead = jitctl("start", "--mode", "test", "-o", "json", behaviour="die-starting")
-    error = json.loads(dead.stderr)["error"]
-    assert (dead.returncode, error["code"]) == (1, "failed")
-    assert "Segmentation fault" in error["message"]
-
-
-def test_start_with_a_wrong_configuration_says_where(installed, jitctl):
-    write_config(installed, strategy="[limits]\n")
-    found = jitctl("start", "--mode", "test")
-    assert found.returncode == 4
-    assert "strategy.toml:1:1: JC102" in found.stderr
-
-
-def test_of_racing_starts_one_wins(installed, jitctl):
-    with ThreadPoolExecutor(6) as many:
-        found = list(many.map(lambda _: jitctl("start", "--mode", "test"), range(6)))
-    codes = [each.returncode for each in found]
-    assert set(codes) <= {0, 9}, [each.stderr for each in found]
-    assert sum("already running" not in each.stderr for each in found if each.returncode == 0) == 1
-    log = (installed / "logs" / "jit-bot.log").read_text().splitlines()
-    assert [json.loads(line)["event"] for line in log].count("engine_spawned") == 1
+from jitctl.safety.process_identity import ProcessIdentity
 
 
 def test_foreground_shows_the_log_and_ends_with_stop(installed, jitctl):
@@ -56,6 +34,58 @@ def test_foreground_that_is_stopped_while_starting_says_so(installed, jitctl):
         log = process.stderr.read()
         assert "start_failed" in log
         assert "daemon_ready" not in log
+
+
+def test_first_signal_ends_the_foreground_in_good_order(installed, jitctl):
+    with _foreground(installed) as process:
+        eventually(lambda: "daemon_ready" in _log(installed), "the bot is ready")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert '"door": "signal"' in (installed / "data" / "audit.jsonl").read_text()
+
+
+@pytest.mark.parametrize("behaviour", ["never-ready", "never-ready hang-on-stop"])
+def test_signals_end_a_start_that_is_under_way(installed, jitctl, behaviour):
+    with _foreground(installed, behaviour=behaviour) as process:
+        eventually(lambda: "engine_spawned" in _log(installed), "the engine is starting")
+        process.send_signal(signal.SIGINT)
+        eventually(lambda: "signal_received" in _log(installed), "the first signal is followed")
+        if "hang-on-stop" in behaviour:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 1
+    assert ("ending at once" in _log(installed)) == ("hang-on-stop" in behaviour)
+    (engine,) = (json.loads(line)["pid"] for line in _log(installed).splitlines() if "engine_spawned" in line)
+    assert ProcessIdentity.of(engine) is None
+    assert not (installed / "run" / "jitctl.sock").exists()
+
+
+def test_terminal_that_closes_leaves_the_bot_running(installed, jitctl):
+    ours, theirs = pty.openpty()
+    argv = [sys.executable, "-m", "jitctl", "start", "--mode", "test", "--foreground"]
+    process = subprocess.Popen(
+        argv,
+        cwd=installed,
+        env=environment(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        # What login does: the terminal becomes the one whose end is a SIGHUP.
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    try:
+        os.close(theirs)
+        eventually(lambda: "daemon_ready" in _log(installed), "the bot is ready")
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)
+        assert jitctl("pause").returncode == 0
+        assert jitctl("resume").returncode == 0
+        assert _log(installed).count("operator_command") == 3  # the start is one
+        assert jitctl("stop").returncode == 0
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 def test_started_bot_is_reported_and_started_once(installed, jitctl):
