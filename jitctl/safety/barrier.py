@@ -98,7 +98,7 @@ class SubmitBarrier:
     ) -> Taken:
         """Take it exclusively, ending the signer (SIGKILL) if it has not given it back in `patience_s`.
 
-        Takes `patience_s + end_s + RELEASE_S` at most, hardly more than `patience_s` where the signer can be ended.
+        Takes `patience_s + end_s + RELEASE_S` at most, hardly more than `patience_s` where SIGKILL works.
         Raises `TimedOut` if even then it stays held (`kill=False`: if it is held after `patience_s`), and
         `JitError` where the lock file cannot be opened. SIGTERM is no use: a stopped process keeps it.
         """
