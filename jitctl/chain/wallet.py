@@ -12,7 +12,6 @@ from typing import NoReturn
 
 from coincurve import PrivateKey
 from Crypto.Hash import keccak
-from eth_keyfile.keyfile import decode_keyfile_json
 
 from jitctl.domain.values import Address
 from jitctl.errors import ConfigError, Refused
@@ -97,6 +96,9 @@ class Wallet:
 
 
 def _decrypt(files: KeyFiles) -> bytes:
+    # Half a second of imports, which only whoever opens a key should wait for.
+    from eth_keyfile.keyfile import decode_keyfile_json
+
     text = _read_private(files.keystore, MAX_KEYSTORE_BYTES)
     passphrase = _read_private(files.passphrase_file, MAX_PASSPHRASE_BYTES).rstrip(b"\r\n")
     try:

@@ -28,6 +28,7 @@ VERBS = (
     Verb("pool-status", "Daily", DAEMON, "Show every configured pool, and why one is not traded."),
     Verb("morning-check", "Daily", LOCAL, "Go through the morning checklist in one command."),
     Verb("daily-summary", "Daily", LOCAL, "Report one day's attempts and profit."),
+    Verb("preflight", "Lifecycle", LOCAL, "Check everything that a start relies on."),
     Verb("start", "Lifecycle", LOCAL, "Start the bot, in test or production mode."),
     Verb("validate-live", "Lifecycle", DAEMON, "Prove a running test bot fit for production."),
     Verb("pause", "Lifecycle", DAEMON, "Submit nothing more; returns once that is certain."),

@@ -26,6 +26,9 @@ SELECTORS: dict[str, bytes] = {
     "spent24h": bytes.fromhex("42874d3a"),
     "budget": bytes.fromhex("ed01bf29"),
     "reserved": bytes.fromhex("fe60d12c"),
+    "isOperator": bytes.fromhex("6d70f7ae"),
+    "guardian": bytes.fromhex("452a9320"),
+    "owner": bytes.fromhex("8da5cb5b"),
 }
 
 
@@ -114,6 +117,11 @@ def set_budget(wei_per_24h: int) -> bytes:
 def open_position(pool: Address) -> bytes:
     """View: open, tickLower, tickUpper, liquidity, amount0, amount1, blockNumber, valueWei."""
     return SELECTORS["openPosition"] + _address(pool)
+
+
+def is_operator(who: Address) -> bytes:
+    """View: whether this account is an operator."""
+    return SELECTORS["isOperator"] + _address(who)
 
 
 def _uints(values: Iterable[int]) -> bytes:

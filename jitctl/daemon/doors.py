@@ -23,6 +23,7 @@ from jitctl.control.roles import ADMIN, OPERATOR, VIEWER
 from jitctl.control.unix_address import short_address
 from jitctl.daemon.group_acl import let_groups_in
 from jitctl.errors import ConfigError, JitError, PermissionDenied, Refused, UsageError
+from jitctl.safety.port_owner import port_owner
 
 SO_PEERGROUPS = 59
 """Linux: the supplementary groups of the peer at connect time; absent from Python's socket module."""
@@ -122,23 +123,6 @@ def bind_tcp(host: str, port: int) -> socket.socket:
             hint="end it, or choose another [http] port in jitctl.toml (9090 is Prometheus's default too)",
         ) from None
     return door
-
-
-def port_owner(port: int) -> str:
-    """Return `name (pid N)` of the process that listens on a TCP port; empty where /proc does not tell."""
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError):
-            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                    inodes.add(f"socket:[{fields[9]}]")
-    for folder in Path("/proc").glob("[0-9]*/fd"):
-        with contextlib.suppress(OSError):
-            if any(str(entry.readlink()) in inodes for entry in folder.iterdir()):
-                name = (folder.parent / "comm").read_text(encoding="utf-8", errors="replace").strip()
-                return f"{name} (pid {folder.parent.name})"
-    return ""
 
 
 def peer_of(connection: socket.socket) -> Peer:

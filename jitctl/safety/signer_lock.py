@@ -57,6 +57,28 @@ def lock_path(folder: Path, chain_id: int, signer: str) -> Path:
     return folder / f"jitctl-signer-{chain_id}-{signer}.lock"
 
 
+def holder(chain_id: int, signer: str, *, folder: Path | None = None) -> str:
+    """Return who holds a signer's lock, empty if nobody does; the lock itself is not touched.
+
+    Raises `JitError` where the kernel's list of locks cannot be read.
+    """
+    path = lock_path(folder if folder is not None else lock_folder(), chain_id, signer)
+    try:
+        inode = path.stat().st_ino
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise JitError(f"cannot look at the signer lock {path}: {error.strerror or error}") from None
+    try:
+        listed = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError as error:
+        raise JitError(f"cannot read /proc/locks: {error.strerror or error}") from None
+    # Taking even a shared lock to find out would make an engine fail that starts at this moment.
+    fields = [line.split() for line in listed]
+    held = any(len(each) > 5 and each[1] == "FLOCK" and each[5].endswith(f":{inode}") for each in fields)
+    return (owned_lock.owner(path) or "another process") if held else ""
+
+
 def _lock(folder: Path, chain_id: int, signer: str, about: str) -> int:
     path = lock_path(folder, chain_id, signer)
     try:

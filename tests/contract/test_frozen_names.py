@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jitctl import errors
+from jitctl.checks.preflight.names import NAMES
 from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import ABANDON_REASONS
 from jitctl.domain.engine_state import CrisisLevel, EngineState
@@ -47,3 +48,13 @@ def test_reasons_that_reports_and_metrics_carry_stay() -> None:
         "raw_mismatch", "not_armed", "paused", "limits", "mode_test", "stopping", "superseded", "crash",
         "barrier_timeout", "too_late", "sign_failed",
     } <= ABANDON_REASONS  # fmt: skip
+
+
+def test_preflight_checks_that_scripts_select_stay() -> None:
+    assert {
+        "clock-skew", "disk-space", "file-descriptors", "key-permissions", "keys-open", "socket-folder",
+        "daemon", "http-port", "signer-lock", "node-reachable", "chain-id", "node-sync", "head-age", "peers",
+        "nodes-agree", "pending-feed", "simulate", "relays", "executor-code", "executor-halted", "operators",
+        "guardian", "pool-rules", "loss-budget", "allowances", "gas-money", "capital", "pools", "price-marks",
+        "ledger", "open-positions", "alert-routes",
+    } <= set(NAMES)  # fmt: skip

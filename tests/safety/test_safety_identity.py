@@ -12,7 +12,7 @@ import pytest
 from jitctl.domain.values import Address
 from jitctl.errors import JitError, Refused
 from jitctl.safety.process_identity import ProcessIdentity
-from jitctl.safety.signer_lock import SignerLock, lock_folder, lock_path
+from jitctl.safety.signer_lock import SignerLock, holder, lock_folder, lock_path
 
 STARTS = 50
 OPERATOR = Address("0x" + "ab" * 20)
@@ -84,6 +84,15 @@ def test_a_second_holder_is_refused_and_told_who(tmp_path: Path) -> None:
     SignerLock.acquire(2, [OPERATOR], "", folder=tmp_path).release()
     first.release()
     SignerLock.acquire(1, [OPERATOR, OPERATOR], "", folder=tmp_path).release()
+
+
+def test_the_holder_is_named_and_the_lock_left_alone(tmp_path: Path) -> None:
+    assert holder(1, OPERATOR, folder=tmp_path) == ""
+    held = SignerLock.acquire(1, [OPERATOR], "first", folder=tmp_path)
+    assert f"pid {os.getpid()} " in holder(1, OPERATOR, folder=tmp_path)
+    assert holder(2, OPERATOR, folder=tmp_path) == ""
+    held.release()
+    assert holder(1, OPERATOR, folder=tmp_path) == ""
 
 
 def test_of_many_simultaneous_starts_exactly_one_wins(tmp_path: Path) -> None:
