@@ -273,7 +273,7 @@ class Keeper:
             self._record(verb, request, caller, before, error.code, error.message)
             raise
         elapsed_ms = (time.monotonic() - began) * 1000
-        self._record(verb, request, caller, before, "ok", reply.message)
+        self._record(verb, request, caller, before, "ok", reply.message, forced=reply.forced)
         return replace(
             reply, verb=verb, state_before=state_before, state=self.state(), elapsed_ms=round(elapsed_ms, 3)
         )
@@ -305,13 +305,23 @@ class Keeper:
         return self.config.hash[:12] if verb.startswith("reload-") else self.state()
 
     def _record(
-        self, verb: str, request: ActionRequest, caller: Caller, before: str, outcome: str, message: str
+        self,
+        verb: str,
+        request: ActionRequest,
+        caller: Caller,
+        before: str,
+        outcome: str,
+        message: str,
+        *,
+        forced: bool = False,
     ) -> None:
         fields: dict[str, Any] = {
             "who": caller.person, "uid": caller.uid, "role": caller.role, "door": caller.door, "verb": verb,
             "why": request.reason, "before": before, "after": self._standing(verb), "mode": self.mode,
             "outcome": outcome,
         }  # fmt: skip
+        if forced:
+            fields["forced"] = True
         self._audit.record(**fields)
         self.telemetry.log(
             "operator_command", level="info" if outcome == "ok" else "warning", **fields, text=message
