@@ -6,14 +6,18 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jitctl.errors import TimedOut
 from jitctl.safety.barrier import SubmitBarrier
+from jitctl.safety.keeper_lock import keeper_process
 from jitctl.safety.stopping import Stopped
 
-PATIENCE_S = 0.4
-"""How long the engine may finish a submission; it has known of the flag since before that."""
+if TYPE_CHECKING:
+    from jitctl.config.locate import Folders
+
+PATIENCE_S = 0.55
+"""How long the engine may keep the barrier once the flag is up: no longer than a live one does."""
 
 
 def engine_lives(data_dir: Path) -> bool:
@@ -23,14 +27,18 @@ def engine_lives(data_dir: Path) -> bool:
 
 
 def stop_directly(
-    verb: str, stop: Callable[..., Stopped], data_dir: Path, reason: str, keeper: str
+    verb: str, stop: Callable[..., Stopped], folders: Folders, reason: str, keeper: str
 ) -> dict[str, Any]:
     """Return the reply of `pause_now` or `halt_now`, done here; `keeper` says what is wrong with the keeper.
 
     Raises `TimedOut`, "requested, not confirmed", where the caller lacks the right or the signer cannot be
     ended.
     """
-    began_s = time.monotonic()
+    began_s, data_dir = time.monotonic(), folders.data
+    process = keeper_process(folders.run)
+    hint = "jitctl start brings it back"
+    if process is not None and process.is_alive():
+        hint = f"end the daemon, and its engine with it: kill -9 {process.pid}; then {hint}"
     done = {"pause": "paused", "emergency-stop": "halted"}[verb]
     try:
         stopped = stop(data_dir, person(), reason or f"{verb}; {keeper}", time.time(), patience_s=PATIENCE_S)
@@ -45,7 +53,7 @@ def stop_directly(
     return {
         "verb": verb, "changed": stopped.changed or stopped.killed is not None, "stateBefore": "",
         "state": "STOPPED" if stopped.killed else done.upper(), "message": f"{done}: {keeper}; {how}",
-        "hint": "end what hangs with: jitctl stop, then jitctl start", "forced": stopped.killed is not None,
+        "hint": hint, "forced": stopped.killed is not None,
         "elapsedMs": round((time.monotonic() - began_s) * 1000, 3),
         "outstandingBundles": None, "lastTargetBlock": None,
     }  # fmt: skip

@@ -49,15 +49,16 @@ from jitctl.safety.latch import Latch
 from jitctl.safety.stopping import Stopped, halt_now, pause_now
 from jitctl.safety.validated import ValidationRecord
 
-PAUSE_LIMIT_S = 0.9
-"""How long the engine may take for a pause: it lets a submission finish, which takes 0.7 s at most."""
-BARRIER_PATIENCE_S = 0.2
-"""How long a silent engine may keep the barrier after that. With `END_S` thrice the sum is 2.0 s, and 1.2 s
-where SIGKILL works; an engine that is known to be silent is not asked, which leaves 0.3 s."""
+PAUSE_LIMIT_S = 0.75
+"""How long the engine may take for a pause: it lets a submission finish, or cancels it, within 0.7 s."""
+BARRIER_PATIENCE_S = 0.55
+"""How long a silent engine may keep the barrier once the flag is up: no longer than a live one does. With
+`PAUSE_LIMIT_S` 1.3 s, and 0.4 s more where SIGKILL does not work; known to be silent, it is not asked."""
 COMMAND_LIMIT_S = 5.0
 RELOAD_LIMIT_S = 15.0
 STOP_LIMIT_S = 1.0
-"""How long the engine may take to answer that it stops; then it is ended."""
+STOP_PATIENCE_S = 0.2
+"""How long the engine may take to answer that it stops, and to give the barrier back; then it is ended."""
 END_LIMIT_S = 5.0
 """How long an engine that has answered may take to end in good order; nothing is submitted meanwhile."""
 READY_LIMIT_S = 60.0
@@ -282,7 +283,7 @@ class Keeper:
             self._record(verb, request, caller, before, error.code, error.message)
             raise
         elapsed_ms = (time.monotonic() - began) * 1000
-        self._record(verb, request, caller, before, "ok", reply.message)
+        self._record(verb, request, caller, before, "ok", reply.message, forced=reply.forced)
         return replace(
             reply, verb=verb, state_before=state_before, state=self.state(), elapsed_ms=round(elapsed_ms, 3)
         )
@@ -314,13 +315,23 @@ class Keeper:
         return self.config.hash[:12] if verb.startswith("reload-") else self.state()
 
     def _record(
-        self, verb: str, request: ActionRequest, caller: Caller, before: str, outcome: str, message: str
+        self,
+        verb: str,
+        request: ActionRequest,
+        caller: Caller,
+        before: str,
+        outcome: str,
+        message: str,
+        *,
+        forced: bool = False,
     ) -> None:
         fields: dict[str, Any] = {
             "who": caller.person, "uid": caller.uid, "role": caller.role, "door": caller.door, "verb": verb,
             "why": request.reason, "before": before, "after": self._standing(verb), "mode": self.mode,
             "outcome": outcome,
         }  # fmt: skip
+        if forced:
+            fields["forced"] = True
         self._audit.record(**fields)
         self.telemetry.log(
             "operator_command", level="info" if outcome == "ok" else "warning", **fields, text=message
@@ -516,7 +527,7 @@ class Keeper:
     async def _end_engine(self, why: str, who: str) -> bool:
         """Stop the engine in good order, else by force; True if it took force, `TimedOut` if it stays.
 
-        An engine that hangs is gone after `STOP_LIMIT_S` and `BARRIER_PATIENCE_S`; one that is known to be
+        An engine that hangs is gone after `STOP_LIMIT_S` and `STOP_PATIENCE_S`; one that is known to be
         silent is not asked.
         """
         async with self._one_ending:
@@ -537,8 +548,8 @@ class Keeper:
         barrier = SubmitBarrier(self.config.folders.data)
         with contextlib.suppress(JitError):
             # It ends a signer that keeps the barrier; with the barrier held none begins a submission.
-            taken = await asyncio.to_thread(barrier.take, patience_s=BARRIER_PATIENCE_S)
-            with taken.held:
+            alone = await asyncio.to_thread(barrier.take, patience_s=STOP_PATIENCE_S)
+            with alone.held:
                 await engine.kill()
         if not await engine.kill():
             raise TimedOut(

@@ -24,7 +24,8 @@ LOCK_NAME = "submit.lock"
 PATIENCE_S = 1.0
 """How long the signer may finish by itself; it holds the lock for half of that at most."""
 END_S = 0.3
-"""How long a killed signer may take to be gone, and again how long the kernel may take to drop its lock."""
+RELEASE_S = 0.1
+"""How long a killed signer may take to be gone, and then the kernel to drop its lock."""
 
 
 class HeldBarrier:
@@ -97,7 +98,7 @@ class SubmitBarrier:
     ) -> Taken:
         """Take it exclusively, ending the signer (SIGKILL) if it has not given it back in `patience_s`.
 
-        Takes `patience_s + 2 * end_s` at most, hardly more than `patience_s` where the signer can be ended.
+        Takes `patience_s + end_s + RELEASE_S` at most, hardly more than `patience_s` where SIGKILL works.
         Raises `TimedOut` if even then it stays held (`kill=False`: if it is held after `patience_s`), and
         `JitError` where the lock file cannot be opened. SIGTERM is no use: a stopped process keeps it.
         """
@@ -114,7 +115,7 @@ class SubmitBarrier:
                     f"the signer (pid {signer.pid}) holds the submit barrier and belongs to another user",
                     hint=f"run the command as its user or as root, or `sudo kill -9 {signer.pid}`",
                 ) from error
-            held = self._wait(monotonic_s() + end_s, monotonic_s, sleep)
+            held = self._wait(monotonic_s() + RELEASE_S, monotonic_s, sleep)
             if held is not None:
                 return Taken(held, monotonic_s() - began, signer)
         raise TimedOut(

@@ -23,7 +23,7 @@ class Stopped:
 
 
 def halt_now(data_dir: Path, who: str, why: str, now_s: float, *, patience_s: float = PATIENCE_S) -> Stopped:
-    """Halt, and return once no signature can follow: at most `patience_s + 3 * END_S` later.
+    """Halt, and return once no signature can follow: at most `patience_s` and 0.4 s later.
 
     Works with the daemon dead, hung or stopped and with the disk full. Raises `TimedOut`, "requested, not
     confirmed", if the barrier stays held or the data folder cannot be changed. The barrier is tried in any

@@ -140,6 +140,7 @@ def test_pause_of_a_hung_engine_that_holds_the_barrier_ends_it(tmp_path):
         reply = keeper.client().call("pause", body={"reason": "test"})
         assert (reply["forced"], reply["state"]) == (True, "STOPPED")
         assert "ended" in reply["message"]
+        assert (keeper.audit()[-1]["verb"], keeper.audit()[-1]["forced"]) == ("pause", True)
         assert Latch(tmp_path / "data").paused()
         held = SubmitBarrier(tmp_path / "data").try_exclusive()
         assert held is not None

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 RACES_A_DEVNET = 500
 """The evidence is read as a whole at the end of each devnet, and each has a seed of its own."""
 DEVNETS = 20 if FULL else 1
-RACE_SLOT_S = 0.1
+RACE_SLOT_S = 0.08
 MOMENTS = ("eth_getBlockByHash", "eth_simulateV1", "eth_sendBundle", "eth_sendBundle", None)
 """The race begins when the engine asks the door this: a new head, a simulation, a submission; or whenever."""
 DOORS = {by_client: 0.6, by_http: 0.38, by_verb: 0.02}

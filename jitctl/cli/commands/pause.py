@@ -64,7 +64,7 @@ def _directly(
     from jitctl.cli.without_keeper import engine_lives, stop_directly
     from jitctl.safety.stopping import pause_now
 
-    data_dir = options.folders(ctx).data
-    if unless is not None and not engine_lives(data_dir):
+    folders = options.folders(ctx)
+    if unless is not None and not engine_lives(folders.data):
         raise unless
-    return stop_directly("pause", pause_now, data_dir, reason, keeper)
+    return stop_directly("pause", pause_now, folders, reason, keeper)

@@ -42,7 +42,7 @@ def test_stop_that_took_force_says_so(jitctl, tmp_path):
         reply = json.loads(found.stdout)
         assert (found.returncode, reply["forced"], reply["state"]) == (0, True, "STOPPED")
         assert keeper.process.wait(10) == 0
-        assert keeper.audit()[-1]["outcome"] == "ok"
+        assert (keeper.audit()[-1]["outcome"], keeper.audit()[-1]["forced"]) == ("ok", True)
         assert "engine_ended_by_force" in {line["event"] for line in keeper.log()}
 
 
