@@ -78,7 +78,11 @@ def _open(path: Path, mode: int) -> int:
     try:
         return os.open(path, flags | os.O_RDWR)
     except FileNotFoundError:
-        return os.open(path, flags | os.O_RDWR | os.O_CREAT, mode)
+        descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT, mode)
+        # Whatever the umask: who may not even open it would be told nothing of its owner.
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, mode)
+        return descriptor
     except PermissionError:
         # A lock needs no write access: another user's file keeps us out just as well.
         return os.open(path, flags | os.O_RDONLY)
