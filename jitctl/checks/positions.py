@@ -165,7 +165,8 @@ class Hearing:
         else:
             result = NONE
             reason = f"no open positions at {at}, said by {_and(each.name for each in complete)}"
-            reason += "" if second else "; no verify node was asked, there is no second opinion"
+            only = "only one node was asked, so " if len(complete) == 1 else ""
+            reason += "" if second else f"; {only}there is no second opinion ([[verify_nodes]])"
         nodes = [self._said(each, counted=False) for each in self._skipped]
         nodes += [self._said(each, counted=True) for each in self._heard]
         return PositionsReport(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import tomli_w
 from eth_utils import keccak
 
 from jitctl.amm.position import position_key
@@ -22,7 +24,7 @@ from tests.checks.forged_node import ForgedNode
 from tests.devnet.door_people import GWEI, Person
 from tests.devnet.jit_by_hand import EXECUTOR, MAX_SQRT
 
-POOL = "WETH/USDC-0.05%"
+POOL, OTHER_POOL = "WETH/USDC-0.05%", "WETH/DAI-0.3%"
 POSITIONS_SLOT = 7
 """Where a UniswapV3Pool keeps `positions`."""
 BLOCKS = 12
@@ -37,7 +39,18 @@ class Scene:
         self._door: DoorClient
         self._forged: list[ForgedNode] = []
 
+    def _write_small_config(self) -> None:
+        """The verbs keep to two seconds: with two pools these are plenty on any machine."""
+        config, small = self.net.folder / "config", self.net.folder / "small"
+        small.mkdir()
+        for name in ("jitctl.toml", "strategy.toml"):
+            (small / name).write_text((config / name).read_text())
+        pools = tomllib.loads((config / "pools.toml").read_text())["pools"]
+        kept = [pool for pool in pools if pool["name"] in (POOL, OTHER_POOL)]
+        (small / "pools.toml").write_text(tomli_w.dumps({"pools": kept}))
+
     async def begin(self) -> None:
+        self._write_small_config()
         self._door = DoorClient(self.net.manifest.rpc_url, self.net.manifest.admin_url)
         # Small steps: the verbs go by the real clock, which the chain's time must not run away from.
         self.net.chain.step_s = 1
@@ -154,14 +167,14 @@ class Scene:
     # -- the verbs, as an operator runs them
 
     async def jitctl(self, *args: str) -> tuple[int, Any, str]:
-        """Run one `jitctl -o json` on the devnet's own configuration: exit code, body, stderr."""
+        """Run one `jitctl -o json` on two of the devnet's pools: exit code, body, stderr."""
         code, out, err = await self.jitctl_text(*args, "-o", "json")
         return code, json.loads(out), err
 
     async def jitctl_text(self, *args: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "jitctl", *args,
-            "--config-dir", str(self.net.folder / "config"),
+            "--config-dir", str(self.net.folder / "small"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip

@@ -38,6 +38,7 @@ async def test_a_flat_chain_is_proved_flat_by_two_nodes(flat):
 async def test_one_node_alone_may_say_so_and_it_shows(flat):
     alone = await ask(flat)
     twice = await ask(flat, verify=[flat.url()])
+    assert "only one node was asked" in alone.reason
     for found in (alone, twice):
         assert (found.result, found.second_opinion) == ("none", False)
         assert "no second opinion" in found.reason
