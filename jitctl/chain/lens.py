@@ -73,14 +73,24 @@ async def view_many(
 ) -> list[tuple[int, ...]]:
     """Return the first `words` words of `selector(argument)` for each argument, all at block `at`.
 
-    Arguments are signed integers. Raises `NodeError` (also where one of the calls reverts) or `TimedOut`.
+    Arguments are signed integers. Raises as `view_each`.
+    """
+    calls = [selector + argument.to_bytes(32, "big", signed=True) for argument in arguments]
+    return await view_each(node, target, calls, words, at)
+
+
+async def view_each(
+    node: Node, target: Address, calls: Sequence[bytes], words: int, at: Hash32
+) -> list[tuple[int, ...]]:
+    """Return the first `words` words that `target` answers to each call (a selector and one word) at `at`.
+
+    Raises `NodeError` (also where one of the calls reverts) or `TimedOut`.
     """
     answers: list[tuple[int, ...]] = []
     head = bytes(12) + bytes.fromhex(target[2:]) + (32 * words).to_bytes(32, "big")
-    for start in range(0, len(arguments), CALLS_AT_ONCE):
-        part = arguments[start : start + CALLS_AT_ONCE]
-        calls = b"".join(selector + argument.to_bytes(32, "big", signed=True) for argument in part)
-        request = {"to": LENS, "data": "0x" + (head + calls).hex()}
+    for start in range(0, len(calls), CALLS_AT_ONCE):
+        part = calls[start : start + CALLS_AT_ONCE]
+        request = {"to": LENS, "data": "0x" + (head + b"".join(part)).hex()}
         override = {LENS: {"code": "0x" + _CODE.hex()}}
         answer = data(
             await node.call("eth_call", [request, {"blockHash": at}, override], timeout_s=TIMEOUT_S),

@@ -32,7 +32,8 @@ from jitctl.domain.values import Address, address
 from jitctl.errors import ConfigError, DaemonNotRunning, JitError, NodeError, TimedOut
 
 DAEMON_TIMEOUT_S = 2.0
-KEYS_AT_ONCE = 2
+KEYS_AT_ONCE = 2 if (os.cpu_count() or 1) > 2 else 1
+"""Opening a keystore takes a processor for a second, and 256 MiB; the other checks need one too."""
 _CODE_TAIL = 64
 """The executor's code ends with its two immutables, WETH and the factory, a word each."""
 T = TypeVar("T")
@@ -69,7 +70,6 @@ class Context:
         self.executor_address = Address(config.main.executor.address)
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._nodes: list[PacedNode] = []
-        # Opening a keystore takes a processor for a second, and 256 MiB.
         self._opening = asyncio.Semaphore(KEYS_AT_ONCE)
 
     async def once(self, key: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from jitctl.chain.lens import is_revert, view
+from jitctl.chain.lens import is_revert, view, view_each
 from jitctl.chain.prices import FeedPrices, PoolTwapPrices
 from jitctl.checks.preflight.context import Believed, Context
 from jitctl.checks.preflight.verdict import NotAsked, Verdict, failed, together
@@ -32,6 +32,17 @@ async def _word(node: Believed, target: Address, calldata: bytes) -> int | None:
     return int.from_bytes(answer, "big") if len(answer) == 32 else None
 
 
+async def _words(node: Believed, target: Address, selectors: list[bytes]) -> list[int]:
+    """Return a word for each selector without arguments, zeros if the contract refuses one or is none."""
+    try:
+        calls = [selector + bytes(32) for selector in selectors]
+        return [word for (word,) in await view_each(node.nodes, target, calls, 1, node.head.hash)]
+    except NodeError as error:
+        if not is_revert(error):
+            raise
+        return [0] * len(selectors)
+
+
 async def pools(context: Context) -> Verdict:
     """The factory knows each pool by its tokens and fee, and the pool and its tokens say the same."""
     node = await context.node()
@@ -55,9 +66,9 @@ async def _pool(node: Believed, spec: PoolSpec, factory: Address | None) -> Verd
         "fee": (_FEE, spec.fee_pips),
         "tickSpacing": (_TICK_SPACING, spec.tick_spacing),
     }
-    found = await asyncio.gather(*(_word(node, spec.address, call) for call, _ in expected.values()))
+    found = await _words(node, spec.address, [call for call, _ in expected.values()])
     remedy = f"correct {spec.name} in pools.toml"
-    if None in found:
+    if not any(found):
         return failed(f"{spec.name}: {spec.address} does not answer as a Uniswap v3 pool", remedy)
     differs = [
         f"{name} is {_shown(value)}, not {_shown(wanted)}"
