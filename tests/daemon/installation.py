@@ -153,11 +153,11 @@ class RunningKeeper:
         return int(first.split()[1]), found, answer
 
     def log(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in (self.base / "logs" / "jit-bot.log").read_text().splitlines()]
+        return _records(self.base / "logs" / "jit-bot.log")
 
     def audit(self) -> list[dict[str, object]]:
         trail = self.base / "data" / "audit.jsonl"
-        return [json.loads(line) for line in trail.read_text().splitlines()] if trail.is_file() else []
+        return _records(trail) if trail.is_file() else []
 
     def end(self) -> None:
         """End keeper and engine, whatever state they are in."""
@@ -190,6 +190,11 @@ def running_keeper(
         yield keeper
     finally:
         keeper.end()
+
+
+def _records(path: Path) -> list[dict[str, object]]:
+    # Not `splitlines`: a reason may hold any of the characters that it takes for the end of a line.
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
 
 
 def eventually(condition, what: str, limit_s: float = 20.0):
