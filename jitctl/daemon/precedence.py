@@ -1,7 +1,7 @@
 """Who gives way where cores are scarce: the keeper never takes one from the engine by merely waking up.
 
-Measured on two cores with 500 reads a second: from a notification to the relay's reply the engine took 1.2 to
-1.4 times as long as without them, and 1.04 to 1.10 times since the keeper gives way. Pauses were no slower.
+Measured on two busy cores, 500 reads a second: from a notification to the relay's reply the engine took 1.2
+to 1.4 times as long as without them, and 1.04 to 1.2 times since the keeper gives way. Pauses were no slower.
 Niceness would not do: a process cannot take its own back, so the engine would be left with the keeper's, and
 the kernel may weigh it only among processes of one session.
 """

@@ -75,8 +75,7 @@ def _commands() -> list[Command]:
             "completion of an option", (jitctl,), "--reason", "100",
             COMPLETE | {"COMP_WORDS": "jitctl pause --re", "COMP_CWORD": "2"},
         ),
-        Command("python -m jitctl pause", (python, "-m", "jitctl", "pause"), "paused",
-                note="`already paused` is as far to go"),
+        Command("python -m jitctl pause", (python, "-m", "jitctl", "pause"), "paused"),
         Command("python -m jitctl resume --yes", (python, "-m", "jitctl", "resume", "--yes"), "resumed"),
     ]  # fmt: skip
 

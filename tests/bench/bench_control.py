@@ -88,7 +88,7 @@ async def _under_pending(manifest: Manifest) -> list[Row]:
             await asyncio.sleep(0.2)
         slots = asyncio.create_task(_slots(door))
         began_s, before = time.monotonic(), pending_seen(client.call("status"))
-        replies = await asyncio.to_thread(_pauses, client)
+        replies = await asyncio.to_thread(_pauses, client, data.parent / "scratch")
         client.call("pause")
         rate = (pending_seen(client.call("status")) - before) / (time.monotonic() - began_s)
         client.call("resume")
@@ -107,6 +107,8 @@ async def _under_pending(manifest: Manifest) -> list[Row]:
         row("the same, from the request's arrival in the keeper", [each.daemon_ms for each in replies], "ms"),
         row("a read in between, for comparison", [each.read_ms for each in replies], "ms", "",
             "neither the engine nor the disk is asked"),
+        row("one fsync of that disk, for comparison", [each.fsync_ms for each in replies], "ms", "",
+            "a pause waits for four: flag, its record, ledger, audit trail"),
         row("resume answered through the socket, 2,000 pending tx/s", [each.resume_ms for each in replies],
             "ms"),
         row("jitctl pause as a whole process, 2,000 pending tx/s", processes, "ms", "120",
@@ -119,10 +121,20 @@ class Replied:
     pause_ms: float
     daemon_ms: float
     read_ms: float
+    fsync_ms: float
     resume_ms: float
 
 
-def _pauses(client: Client) -> list[Replied]:
+def _fsync_ms(scratch: Path) -> float:
+    with scratch.open("ab") as file:
+        file.write(b"x" * 300)
+        file.flush()
+        began = time.perf_counter()
+        os.fsync(file.fileno())
+        return (time.perf_counter() - began) * 1000
+
+
+def _pauses(client: Client, scratch: Path) -> list[Replied]:
     rng, found = random.Random(7), []
     for _ in range(PAUSES):
         began = time.perf_counter()
@@ -133,11 +145,12 @@ def _pauses(client: Client) -> list[Replied]:
         began = time.perf_counter()
         client.call("health")
         read_ms = (time.perf_counter() - began) * 1000
+        fsync_ms = _fsync_ms(scratch)
         began = time.perf_counter()
         resumed = client.call("resume", body={"reason": "benchmark"})
         resume_ms = (time.perf_counter() - began) * 1000
         assert resumed["changed"] and resumed["state"] == "RUNNING", resumed
-        found.append(Replied(pause_ms, float(paused["elapsedMs"]), read_ms, resume_ms))
+        found.append(Replied(pause_ms, float(paused["elapsedMs"]), read_ms, fsync_ms, resume_ms))
         time.sleep(rng.uniform(*GAP_S))
     return found
 
