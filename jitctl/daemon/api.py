@@ -11,10 +11,12 @@ from starlette.exceptions import HTTPException
 from jitctl.config.domain_types import pool_specs
 from jitctl.control.roles import BY_VERB
 from jitctl.control.schema import to_wire
+from jitctl.daemon.caller import Caller
 from jitctl.daemon.doors import Rights
 from jitctl.daemon.gate import Door, error_response
-from jitctl.daemon.keeper import Caller, Keeper
+from jitctl.daemon.keeper import Keeper
 from jitctl.daemon.metrics import render_metrics
+from jitctl.daemon.operations import Operations
 from jitctl.daemon.rendered import Rendered
 from jitctl.daemon.request_body import action_request
 from jitctl.daemon.token import TokenFile
@@ -29,7 +31,12 @@ ACTIONS = (
 
 
 def application(
-    keeper: Keeper, door: str, rights: Rights, port: int = 0, token: TokenFile | None = None
+    keeper: Keeper,
+    operations: Operations,
+    door: str,
+    rights: Rights,
+    port: int = 0,
+    token: TokenFile | None = None,
 ) -> Door:
     """Return the ASGI application of one door; `port` and `token` are the TCP door's own."""
     api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -80,7 +87,7 @@ def application(
     @api.post(BY_VERB["validate-live"].path)
     async def validate_live(request: Request) -> Response:
         await action_request("validate-live", request)
-        return JSONResponse(to_wire(await keeper.validate_live(request.state.caller)))
+        return JSONResponse(to_wire(await operations.validate_live(request.state.caller)))
 
     @api.get(BY_VERB["openapi"].path)
     async def described() -> Response:
@@ -92,7 +99,8 @@ def application(
         @api.post(BY_VERB[verb].path, name=verb)
         async def act(request: Request) -> Response:
             caller: Caller = request.state.caller
-            return JSONResponse(to_wire(await keeper.act(verb, await action_request(verb, request), caller)))
+            body = await action_request(verb, request)
+            return JSONResponse(to_wire(await operations.act(verb, body, caller)))
 
     for verb in ACTIONS:
         admin(verb)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jitctl.control.schema import ActionReply
 from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply, error_of
 from jitctl.errors import JitError, LinkClosed, TimedOut
 from jitctl.safety.barrier import END_S
@@ -252,3 +253,18 @@ class EngineChild:
         self.state = "STOPPED"
         self.ended.set()
         self._on_change()
+
+
+def reply_of(body: dict[str, Any]) -> ActionReply:
+    """Return what the engine answered to a command as the wire carries it."""
+    return ActionReply(
+        changed=bool(body.get("changed", True)),
+        message=str(body.get("message", "done")),
+        hint=str(body.get("hint", "")),
+        outstanding_bundles=_count(body.get("outstandingBundles")),
+        last_target_block=_count(body.get("lastTargetBlock")),
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None

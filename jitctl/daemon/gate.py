@@ -15,9 +15,10 @@ from jitctl import __version__
 from jitctl.control.redact import redact_text
 from jitctl.control.roles import BY_ENDPOINT, TCP, UNIX, VIEWER, Route, allows
 from jitctl.control.schema import VERSION_HEADER
+from jitctl.daemon.caller import Caller
 from jitctl.daemon.doors import Peer, Rights
 from jitctl.daemon.foreign import foreign, own_hosts
-from jitctl.daemon.keeper import Caller, Keeper
+from jitctl.daemon.keeper import Keeper
 from jitctl.daemon.refusals import Refusal
 from jitctl.daemon.token import TokenFile
 from jitctl.errors import JitError, PermissionDenied, UsageError

@@ -32,6 +32,7 @@ from jitctl.control.schema import (
     camel,
     request_keys,
 )
+from jitctl.domain.engine_state import CrisisLevel
 from jitctl.reports.daily import DailySummary
 
 MAX_TEXT = 1_000
@@ -72,7 +73,10 @@ SUMMARIES = {
     "stop": "End the bot in good order.",
     "openapi": "This document.",
 }
-CHOICES: dict[str, tuple[str, ...]] = {"mode": ("", "test", "production")}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "mode": ("", "test", "production"),
+    "level": tuple(level.value for level in CrisisLevel),
+}
 """The fields of `ActionRequest` that take one of a few words."""
 _ERRORS = {
     400: "The request or one of its fields is wrong; the hint says what was probably meant.",
@@ -217,7 +221,8 @@ def _request_model(keys: tuple[str, ...]) -> type[BaseModel]:
             kind = Literal[CHOICES[each.name]]
         elif kind is str:
             kind = Annotated[str, Field(max_length=MAX_TEXT)]
-        given[each.name] = (kind, each.default)
+        # A crisis level has no default, and is not set without a reason.
+        given[each.name] = (kind, ... if "level" in keys else each.default)
     settings = ConfigDict(extra="forbid")
     name = "RequestWith" + "And".join(key.capitalize() for key in keys)
     return create_model(name, __config__=settings, __doc__="The body of a POST.", **given)

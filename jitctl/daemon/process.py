@@ -28,11 +28,14 @@ from jitctl.control.schema import ActionRequest, to_wire
 from jitctl.daemon import event_loop, precedence, sd_notify
 from jitctl.daemon.api import application
 from jitctl.daemon.audit import Audit
+from jitctl.daemon.caller import SIGNAL, Caller
 from jitctl.daemon.doors import PeerProtocol, bind_tcp, bind_unix, person_of, rights
 from jitctl.daemon.gate import Door
 from jitctl.daemon.hang import HangWatch
-from jitctl.daemon.keeper import SIGNAL, Caller, Keeper
+from jitctl.daemon.keeper import Keeper
+from jitctl.daemon.operations import Operations
 from jitctl.daemon.sd_notify import Notifier
+from jitctl.daemon.stopping import Stopping
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.daemon.token import TokenFile
 from jitctl.errors import JitError, TimedOut
@@ -139,7 +142,9 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
             http_address=f"http://{config.main.http.host}:{port}",
         )
         uid = os.getuid()
-        keeper.record_start(
+        stopping = Stopping(keeper)
+        operations = Operations(keeper, stopping)
+        operations.record_start(
             Caller(person_of(os.getpid(), uid), uid, ADMIN, "process"),
             reason=options.reason,
             force=options.force,
@@ -153,17 +158,17 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
         _write_pid_file(folders.pid_file, options.mode)
         telemetry.log("daemon_started", version=__version__, mode=options.mode, configHash=config.hash)
         servers = [
-            _server(application(keeper, UNIX, who)),
-            _server(application(keeper, TCP, who, port, token)),
+            _server(application(keeper, operations, UNIX, who)),
+            _server(application(keeper, operations, TCP, who, port, token)),
         ]
         serving = [
             asyncio.create_task(server.serve(sockets=[door]))
             for server, door in zip(servers, (unix, tcp), strict=True)
         ]
         try:
-            return await _run(keeper, starter, notifier)
+            return await _run(keeper, operations, starter, notifier)
         finally:
-            await keeper.stop_now()
+            await stopping.stop_now()
             for server in servers:
                 server.should_exit = True
             await asyncio.wait(serving, timeout=5.0)
@@ -195,12 +200,12 @@ def _token_file(config: Config, telemetry: Telemetry) -> TokenFile | None:
     return TokenFile(config.resolve(http.token_file), http.token_role, changed)
 
 
-async def _run(keeper: Keeper, starter: Starter, notifier: Notifier) -> int:
+async def _run(keeper: Keeper, operations: Operations, starter: Starter, notifier: Notifier) -> int:
     """Start the engine, tell the starter, and wait for the end; a start that fails ends the daemon."""
     watch = HangWatch(keeper.config.main.engine.hung_after_s)
     beside = [
-        asyncio.create_task(_follow_signals(keeper)),
-        asyncio.create_task(keeper.watch_engine(watch)),
+        asyncio.create_task(_follow_signals(keeper, operations)),
+        asyncio.create_task(operations.stopping.watch_engine(watch)),
         asyncio.create_task(sd_notify.follow(keeper, notifier)),
     ]
     for each in beside:
@@ -237,7 +242,7 @@ async def _start(keeper: Keeper) -> None:
     keeper.telemetry.log("daemon_ready", state=state, mode=keeper.mode)
 
 
-async def _follow_signals(keeper: Keeper) -> None:
+async def _follow_signals(keeper: Keeper, operations: Operations) -> None:
     """The first SIGTERM or SIGINT stops in good order, the second at once."""
     loop = asyncio.get_running_loop()
     received: asyncio.Queue[int] = asyncio.Queue()
@@ -245,12 +250,12 @@ async def _follow_signals(keeper: Keeper) -> None:
         loop.add_signal_handler(number, received.put_nowait, number)
     name = signal.Signals(await received.get()).name
     keeper.telemetry.log("signal_received", signal=name)
-    graceful = asyncio.create_task(keeper.act("stop", ActionRequest(reason=name), SIGNAL))
+    graceful = asyncio.create_task(operations.act("stop", ActionRequest(reason=name), SIGNAL))
     second = asyncio.create_task(received.get())
     await asyncio.wait({graceful, second}, return_when=asyncio.FIRST_COMPLETED)
     if second.done() and not graceful.done():
         keeper.telemetry.log("signal_received", level="warning", signal="second, ending at once")
-    await keeper.stop_now()
+    await operations.stopping.stop_now()
 
 
 class _Server(uvicorn.Server):

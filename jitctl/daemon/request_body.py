@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
 from typing import Any
@@ -14,6 +15,8 @@ from jitctl.errors import UsageError
 
 MAX_BODY_BYTES = 64 << 10
 MAX_TEXT_CHARS = 1_000
+BODY_LIMIT_S = 5.0
+"""Whoever trickles a body holds one of a door's connections no longer than this."""
 
 
 async def action_request(verb: str, request: Request) -> ActionRequest:
@@ -22,10 +25,14 @@ async def action_request(verb: str, request: Request) -> ActionRequest:
     if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
         raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
     raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY_BYTES:
-            raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    try:
+        async with asyncio.timeout(BODY_LIMIT_S):
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > MAX_BODY_BYTES:
+                    raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    except TimeoutError:
+        raise UsageError(f"the body was not there within {BODY_LIMIT_S:g} s") from None
     if not raw:
         return ActionRequest()
     try:

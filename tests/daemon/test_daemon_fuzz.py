@@ -28,6 +28,7 @@ from jitctl.daemon.api import application
 from jitctl.daemon.doors import Rights
 from jitctl.daemon.keeper import Keeper
 from jitctl.daemon.openapi import document
+from jitctl.daemon.operations import Operations
 from jitctl.ledger.store import LedgerStore
 from tests.conftest import FULL
 
@@ -128,7 +129,9 @@ def fuzz(route, mode, check):
 def served():
     """The rows of the table that this daemon has a handler for."""
     # Handlers are declared without looking at the keeper.
-    handled = application(typing.cast(Keeper, None), UNIX, Rights(0, 0, None)).handled()
+    handled = application(
+        typing.cast(Keeper, None), typing.cast(Operations, None), UNIX, Rights(0, 0, None)
+    ).handled()
     return [route for route in ROUTES if (route.method, route.path) in handled]
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from jitctl.cli.verbs import BY_NAME
-from jitctl.daemon.keeper import COMMAND_LIMIT_S, STOP_LIMIT_S
+from jitctl.daemon.operations import COMMAND_LIMIT_S
+from jitctl.daemon.stopping import STOP_LIMIT_S
 from jitctl.errors import ConfigError, Refused, UsageError
 
 UNITS = Path(__file__).parents[2] / "config" / "systemd"
