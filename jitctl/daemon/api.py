@@ -55,7 +55,7 @@ def application(
         # It is raised again after this answer, for the door to log.
         return error_response(JitError("the daemon failed; its log says how"))
 
-    rendered = Rendered(keeper.moment)
+    rendered = Rendered(lambda: keeper.moment())
 
     @api.get(BY_VERB["health"].path)
     async def health() -> Response:

@@ -163,5 +163,5 @@ def test_methods_that_the_document_does_not_have_are_405(keeper):
 def test_a_stop_with_a_right_body_ends_what_all_of_that_did_not(keeper):
     assert keeper.client().call("health")["live"] is True
     assert [line for line in keeper.log() if line["event"] == "request_failed"] == []
-    assert keeper.client().call("stop", body={"reason": "the end", "mode": ""})["state"] == "STOPPED"
+    assert keeper.client().call("stop", body={"reason": "the end"})["state"] == "STOPPED"
     assert keeper.process.wait(20) == 0
