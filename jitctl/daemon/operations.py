@@ -66,10 +66,11 @@ class Operations:
         """Do one verb and record it; a verb that loosens is refused while it cannot be recorded."""
         route = BY_VERB[verb]
         before, state_before, began = self._standing(verb), self._keeper.state(), time.monotonic()
+        mark = self._keeper.latch.mark()
         try:
             if not route.tightens:
                 self._keeper.audit.require()
-            reply = await self._do(verb, request, caller)
+            reply = await self._do(verb, request, caller, mark)
         except JitError as error:
             self._record(verb, request, caller, before, error.code, error.message)
             raise
@@ -83,7 +84,7 @@ class Operations:
             elapsed_ms=round(elapsed_ms, 3),
         )
 
-    async def _do(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
+    async def _do(self, verb: str, request: ActionRequest, caller: Caller, mark: str) -> ActionReply:
         # Tightening is not behind the lock: a start or stop that hangs must not keep anyone from it.
         match verb:
             case "pause":
@@ -97,7 +98,7 @@ class Operations:
         async with self._one_action:
             match verb:
                 case "resume" | "clear-halt":
-                    return await self._loosen(verb, request, caller)
+                    return await self._loosen(verb, request, caller, mark)
                 case "reload-pools" | "reload-strategy":
                     return await self._reload(Reload(verb.removeprefix("reload-")), request, caller)
                 case _:
@@ -132,9 +133,12 @@ class Operations:
             "operator_command", level="info" if outcome == "ok" else "warning", **fields, text=message
         )
 
-    async def _loosen(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
+    async def _loosen(self, verb: str, request: ActionRequest, caller: Caller, mark: str) -> ActionReply:
+        """Loosen, unless somebody has stopped the bot since it was asked: `mark` is the latch's of then."""
         engine = self._keeper.running_engine(verb)
-        body = await engine.ask(verb, limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason)
+        body = await engine.ask(
+            verb, limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason, mark=mark
+        )
         return reply_of(body)
 
     async def _crisis_mode(self, request: ActionRequest, caller: Caller) -> ActionReply:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jitctl.domain.chain import Head
@@ -100,7 +100,7 @@ class Commands:
     async def resume(self, asked: Asked) -> Body:
         """Go on trading; refused while halted, or out of step with the chain."""
         parts = self._parts
-        if parts.standing.state is EngineState.RUNNING:
+        if parts.standing.state is EngineState.RUNNING and not parts.latch.paused():
             return self._body("already running", changed=False)
         if parts.standing.state is EngineState.HALTED or not parts.latch.armed():
             raise Refused(
@@ -112,16 +112,37 @@ class Commands:
                 "cannot resume: not in step with the chain yet",
                 hint="`jitctl status` says what it waits for",
             )
-        # The flag comes down only if the move is allowed; it is raised again if it cannot be kept.
-        was_paused = parts.latch.paused()
-        parts.latch.resume()
-        try:
-            parts.standing.move(EngineEvent.RESUME, asked.who, asked.reason)
-        except BaseException:
-            if was_paused:
-                parts.latch.pause(asked.who, "resume failed", parts.ports.clock.wall_s())
-            raise
+        with self._alone(asked):
+            # The flag comes down only if the move is allowed; it is raised again if it cannot be kept.
+            was_paused = parts.latch.paused()
+            parts.latch.resume()
+            try:
+                if not parts.standing.running:
+                    parts.standing.move(EngineEvent.RESUME, asked.who, asked.reason)
+            except BaseException:
+                if was_paused:
+                    parts.latch.pause(asked.who, "resume failed", parts.ports.clock.wall_s())
+                raise
         return self._body("running", changed=True)
+
+    @contextlib.contextmanager
+    def _alone(self, asked: Asked) -> Iterator[None]:
+        """Hold the barrier while something is loosened, unless somebody has stopped the bot since it was asked.
+
+        A command may have waited behind another one, or in a process that hung. Whoever stops the bot from
+        outside changes the files' mark with the barrier held, so that either he or we come first.
+        """
+        parts = self._parts
+        held = parts.barrier.try_exclusive()
+        if held is None:
+            raise Refused(f"cannot {asked.verb}: the submit barrier is held just now", hint="repeat it")
+        with held:
+            if asked.args.get("mark", parts.latch.mark()) != parts.latch.mark():
+                raise Refused(
+                    f"cannot {asked.verb}: the bot was paused or halted after this was asked",
+                    hint="`jitctl status` says by whom; repeat it if it is still right",
+                )
+            yield
 
     async def stop(self, asked: Asked) -> Body:
         """End the engine in good order; bundles already out are reconciled at the next start."""
@@ -171,8 +192,9 @@ class Commands:
                 f"a position is open in a pool that is not configured: {reserved_wei} wei are held for it",
                 hint="close it with the guardian's key, then repeat",
             )
-        parts.latch.clear(asked.who, asked.reason, parts.ports.clock.wall_s())
-        parts.standing.move(EngineEvent.CLEAR_HALT, asked.who, asked.reason)
+        with self._alone(asked):
+            parts.latch.clear(asked.who, asked.reason, parts.ports.clock.wall_s())
+            parts.standing.move(EngineEvent.CLEAR_HALT, asked.who, asked.reason)
         return self._body("halt cleared; paused", changed=True)
 
     async def _left_open(self, head: Head) -> tuple[tuple[Address, ...], int]:

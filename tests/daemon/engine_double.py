@@ -97,6 +97,8 @@ class Double:
             case "resume":
                 if "die-on-resume" in self.words:
                     os._exit(7)
+                if command.args["mark"] != self.latch.mark():
+                    raise Refused("the bot was paused after this was asked")
                 if self.state == "HALTED":
                     raise Refused("the bot is halted", hint="jitctl clear-halt --reason ...")
                 self.latch.resume()

@@ -349,3 +349,40 @@ async def test_following_a_head_takes_a_moment_and_no_longer(tmp_path: Path) -> 
     await settle()
     assert world.engine.figures()["tradingReady"] is True
     await world.stop()
+
+
+async def test_what_was_asked_before_a_pause_or_halt_loosens_nothing_after_it(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.command("pause")
+    asked = world.latch.mark()
+    await world.command("pause", "once more")
+    with pytest.raises(Refused, match="after this was asked"):
+        await world.command("resume", mark=asked)
+    assert world.latch.paused()
+    assert (await world.command("resume", mark=world.latch.mark()))["state"] == "RUNNING"
+    await world.command("emergency-stop")
+    asked = world.latch.mark()
+    await world.command("emergency-stop", "it still smells")
+    with pytest.raises(Refused, match="after this was asked"):
+        await world.command("clear-halt", mark=asked)
+    assert not world.latch.armed()
+    await world.stop()
+
+
+async def test_a_resume_takes_down_a_flag_that_the_engine_has_not_heeded_yet(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    world.latch.pause("by hand", "x", 1.0)
+    assert (await world.command("resume"))["message"] == "running"
+    assert not world.latch.paused()
+    await world.stop()
+
+
+async def test_a_resume_waits_for_whoever_holds_the_barrier(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.command("pause")
+    held = SubmitBarrier(world.data_dir).try_exclusive()
+    assert held is not None
+    with held, pytest.raises(Refused, match="barrier is held"):
+        await world.command("resume")
+    assert world.latch.paused()
+    await world.stop()
