@@ -192,6 +192,18 @@ def test_a_validation_lasts_a_day_and_what_ran_may_come_back(tmp_path):
     now_s += 2
     with pytest.raises(Refused):
         record.require("a")
+    record.mark_ended()
+    with pytest.raises(Refused):
+        record.require("a")  # a later end is somebody else's
+
+
+def test_a_test_bot_that_ends_proves_nothing_for_production(keeper):
+    record = ValidationRecord(keeper.base / "data")
+    record.mark_running("a")
+    before = (keeper.base / "data" / "validated.json").read_bytes()
+    keeper.client().call("stop")
+    assert keeper.process.wait(20) == 0
+    assert (keeper.base / "data" / "validated.json").read_bytes() == before
 
 
 def test_history_counts_within_its_window_and_starts_anew_with_an_engine():
