@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import threading
 
@@ -34,6 +35,15 @@ def test_stop_of_a_daemon_that_lost_its_socket_says_what_to_do(keeper, jitctl):
     found = jitctl("stop")
     assert found.returncode == 5
     assert f"kill {keeper.process.pid}" in found.stderr
+
+
+def test_a_bot_whose_run_folder_is_gone_is_not_called_stopped(keeper, jitctl):
+    engine = keeper.engine_pid()
+    shutil.rmtree(keeper.base / "run")
+    found = jitctl("stop")
+    assert found.returncode == 5
+    assert f"pid {engine}" in found.stderr
+    os.kill(engine, signal.SIGKILL)
 
 
 def test_stop_that_took_force_says_so(jitctl, tmp_path):
