@@ -190,10 +190,15 @@ def _record(path: Path) -> LatchRecord:
     found = read_record(path) or {}
     who, why, time_s = found.get("who"), found.get("why"), found.get("time_s")
     return LatchRecord(
-        who if isinstance(who, str) else "",
-        why if isinstance(why, str) else "",
+        _legible(who),
+        _legible(why),
         float(time_s) if isinstance(time_s, int | float) else 0.0,
     )
+
+
+def _legible(text: object) -> str:
+    """Return a text without half characters, which neither a ledger nor a log takes; "" for no text."""
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""
 
 
 def _certainly_absent(path: Path) -> bool:

@@ -8,13 +8,16 @@ import typer
 
 from jitctl.cli import options, render
 from jitctl.cli.confirm import confirm
-from jitctl.cli.options import OutputOption, YesOption
+from jitctl.cli.options import OutputOption, YesOption, legible_reason
 from jitctl.cli.render import Format
 
 
 def clear_halt(
     ctx: typer.Context,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit trail.")],
+    reason: Annotated[
+        str,
+        typer.Option("--reason", callback=legible_reason, help="Why; it is kept in the audit trail."),
+    ],
     yes: YesOption = False,
     output: OutputOption = Format.TEXT,
 ) -> None:
