@@ -13,10 +13,10 @@ from jitctl.control.roles import ADMIN, BY_VERB, allows
 from jitctl.control.schema import PASS, WARN, ActionReply, ActionRequest, CheckReport
 from jitctl.daemon.caller import Caller
 from jitctl.daemon.engine_child import reply_of
-from jitctl.daemon.keeper import Keeper
+from jitctl.daemon.keeper import Keeper, Offer
 from jitctl.daemon.stopping import Stopping
 from jitctl.daemon.validation import validate
-from jitctl.errors import JitError, PermissionDenied, Refused, UsageError
+from jitctl.errors import JitError, PermissionDenied, Refused, TimedOut, UsageError
 from jitctl.safety.keeper_lock import keeper_of, taken
 
 COMMAND_LIMIT_S = 5.0
@@ -169,14 +169,20 @@ class Operations:
         wanted = reloaded(self._keeper.config, found, what)
         left = needs_restart(self._keeper.config, found)
         hint = f"a restart is needed for: {', '.join(left)}" if left else ""
-        if wanted.hash == self._keeper.config.hash:
+        if wanted.hash == self._keeper.config.hash and not self._keeper.unsure_of_configuration:
             return ActionReply(message=f"the {what} are as they were; nothing to reload", hint=hint)
         args = {"what": what.value, "hash": wanted.hash}
-        body = await engine.ask(
-            "reload", limit_s=RELOAD_LIMIT_S, who=caller.person, reason=request.reason, **args
-        )
-        self._keeper.config = wanted
-        self._keeper.pools.forget()
+        try:
+            body = await engine.ask(
+                "reload", limit_s=RELOAD_LIMIT_S, who=caller.person, reason=request.reason, **args
+            )
+        except TimedOut as late:
+            self._keeper.offered(Offer(wanted, f"reload-{what}", caller, request.reason))
+            raise TimedOut(
+                f"{late.message}: it may still take over the {what}",
+                hint="`jitctl status` shows by which configuration it trades; repeat the reload then",
+            ) from None
+        self._keeper.take_configuration(wanted)
         return replace(reply_of(body), message=f"{what} reloaded: {body.get('message')}", hint=hint)
 
     async def validate_live(self, caller: Caller) -> CheckReport:
@@ -222,8 +228,8 @@ class Operations:
             self._require_validated(request, found)
         if running:
             await self.stopping.end_engine("replaced by a production engine", "keeper")
-        keeper.mode, keeper.config = mode, found
-        keeper.pools.forget()
+        keeper.mode = mode
+        keeper.take_configuration(found)
         state = await keeper.bring_up()
         return ActionReply(changed=True, message=f"started in mode {mode}: {state}")
 

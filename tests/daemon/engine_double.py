@@ -52,6 +52,7 @@ class Double:
         self.crisis = "off"
         self.reason = ""
         self.generation = 1
+        self.config_hash = ""
         self.pings = 0
 
     def become(self, state: str, reason: str = "") -> None:
@@ -64,6 +65,7 @@ class Double:
             "headNumber": 7,
             "headAgeS": 0.5,
             "openAttempts": 0,
+            **({"configHash": self.config_hash} if self.config_hash else {}),
             "outstandingBundles": int("one-out" in self.words),
             "lastTargetBlock": 8 if "one-out" in self.words else None,
             "openPositions": ["0xp001"] if "position-open" in self.words else [],
@@ -124,6 +126,7 @@ class Double:
                 if "refuse-reload" in self.words:
                     raise Refused("not reloaded: the node is away")
                 self.generation += 1
+                self.config_hash = str(command.args["hash"])
                 self.become(self.state, self.reason)
                 return {"changed": True, "message": f"generation {self.generation}"}
             case "pool-status":
