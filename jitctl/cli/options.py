@@ -28,7 +28,7 @@ REASON_CHARS = 1_000
 
 
 def legible_reason(reason: str) -> str:
-    """Return a reason that the daemon takes: a terminal's odd bytes or a long paste must not refuse a pause."""
+    """Return a reason that the daemon takes: odd bytes or a long paste must not refuse a pause."""
     whole = reason.encode("utf-8", "replace").decode()
     if len(whole) > REASON_CHARS:
         render.note(f"the reason is cut to {REASON_CHARS} characters")

@@ -86,7 +86,10 @@ class Keeper:
         if self.stopping.is_set():
             raise Refused("the daemon is stopping")
         self._seen = (True, True)
-        argv = [*self._engine_argv, "--config-dir", str(self.config.folders.config), "--mode", self.mode]
+        argv = [
+            *self._engine_argv, "--config-dir", str(self.config.folders.config), "--mode", self.mode,
+            "--config-hash", self.config.hash,
+        ]  # fmt: skip
         self.engine = await EngineChild.spawn(
             argv, mode=self.mode, on_log=self._engine_log, on_change=self._engine_news
         )

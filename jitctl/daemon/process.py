@@ -71,9 +71,7 @@ def parse(argv: list[str]) -> Options:
     parser.add_argument("--reason", default="", help="for the audit trail")
     found = parser.parse_args(argv)
     reason = found.reason.encode("utf-8", "replace").decode()[:MAX_TEXT_CHARS]
-    return Options(
-        found.config_dir.absolute(), found.mode, found.ready_fd, found.mirror, found.force, reason
-    )
+    return Options(found.config_dir.absolute(), found.mode, found.ready_fd, found.mirror, found.force, reason)
 
 
 def main(argv: list[str]) -> int:

@@ -127,7 +127,7 @@ class Commands:
 
     @contextlib.contextmanager
     def _alone(self, asked: Asked) -> Iterator[None]:
-        """Hold the barrier while something is loosened, unless somebody has stopped the bot since it was asked.
+        """Hold the barrier while something is loosened; refused if the bot was stopped since it was asked.
 
         A command may have waited behind another one, or in a process that hung. Whoever stops the bot from
         outside changes the files' mark with the barrier held, so that either he or we come first.

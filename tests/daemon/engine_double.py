@@ -195,6 +195,7 @@ async def main() -> int:
     parser.add_argument("--link-fd", type=int)
     parser.add_argument("--config-dir", type=Path)
     parser.add_argument("--mode")
+    parser.add_argument("--config-hash")
     found = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)
     link = await Link.open(socket.socket(fileno=found.link_fd))
