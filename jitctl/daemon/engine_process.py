@@ -177,6 +177,12 @@ class EngineHost:
             body = await self._do(command)
         except JitError as error:
             reply = Reply(command.id, {}, error.as_dict()["error"])
+        except Exception as error:
+            # A defect: whoever asked is not left waiting, and no other answer is held up.
+            text = f"unexpected {type(error).__name__}: {redact_text(str(error))}"
+            failure = JitError(text, hint="this is a defect of jitctl; its log has more")
+            self._link.offer(LogLine("command_failed", "error", time.time(), {"text": text}))
+            reply = Reply(command.id, {}, failure.as_dict()["error"])
         else:
             reply = Reply(command.id, body)
         with contextlib.suppress(LinkClosed):

@@ -39,9 +39,9 @@ class Reloader:
         wanted = reloaded(self.config, found, what)
         if wanted.hash != expected_hash:
             raise Refused("the files changed while they were read", hint="repeat the reload")
-        # The feeds first: the engine reads the new pools through them.
-        self._point_at(wanted)
         try:
+            # The feeds first: the engine reads the new pools through them.
+            self._point_at(wanted)
             args = {"params": strategy_params(wanted), "pools": pool_specs(wanted, enabled_only=True)}
             body = await self._engine.command("reload", who=who, reason=reason, args=args)
         except BaseException:

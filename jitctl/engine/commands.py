@@ -14,10 +14,12 @@ from typing import Any
 
 from jitctl.domain.chain import Head
 from jitctl.domain.engine_state import CrisisLevel, EngineEvent, EngineState, IllegalMove
+from jitctl.domain.plan import Marks
 from jitctl.domain.values import Address, PoolSpec
 from jitctl.engine.events import Asked
 from jitctl.engine.halting import Halting
 from jitctl.engine.parts import Parts
+from jitctl.engine.ports import GuardReading
 from jitctl.engine.reads import Reads
 from jitctl.engine.reporting import Reporting
 from jitctl.engine.within import within
@@ -228,7 +230,7 @@ class Commands:
         same_pools = {spec.address: spec for spec in pools} == parts.picture.specs
         if not same_pools and parts.picture.head is not None:
             try:
-                parts.picture.balances = await within(
+                balances, marks, guards = await within(
                     parts.ports.clock,
                     parts.settings.read_timeout_s,
                     "loading the pools",
@@ -242,14 +244,25 @@ class Commands:
                 raise Refused(
                     f"not reloaded: {error.message}", hint="the old configuration goes on; check the node"
                 ) from error
+            # The very next swap may be in a new pool: its tokens' marks and its guards are known by then.
+            parts.picture.balances = balances
+            parts.picture.take_marks(marks)
+            if guards is not None:
+                parts.picture.take_guards(guards)
         parts.picture.replace(params, pools)
         told = {"generation": parts.picture.generation, "pools": len(pools), "who": asked.who}
         parts.ports.ledger.record("reload", told, parts.ports.clock.wall_s())
         return self._body(f"generation {parts.picture.generation}", changed=True)
 
-    async def _load(self, pools: Sequence[PoolSpec], head: Head) -> Mapping[Address, int]:
-        await self._parts.ports.pool_book.load(pools, head)
-        return await self._reads.balances_at(head, pools)
+    async def _load(
+        self, pools: Sequence[PoolSpec], head: Head
+    ) -> tuple[Mapping[Address, int], Marks, GuardReading | None]:
+        ports = self._parts.ports
+        await ports.pool_book.load(pools, head)
+        balances, marks = await asyncio.gather(self._reads.balances_at(head, pools), ports.prices.read(head))
+        if ports.guards is None:
+            return balances, marks, None
+        return balances, marks, await ports.guards.read(sorted(spec.address for spec in pools), head)
 
     def _body(self, message: str, *, changed: bool) -> Body:
         parts = self._parts

@@ -277,6 +277,21 @@ async def test_reload_takes_over_both_or_neither(tmp_path: Path) -> None:
     await world.stop()
 
 
+async def test_a_reload_knows_the_marks_of_its_new_tokens_for_the_very_next_swap(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    asked = len(world.prices.asked)
+    world.prices.failure = NodeError("the new feed does not answer")
+    with pytest.raises(Refused, match="new feed"):
+        await world.command("reload", params=StrategyParams(), pools=[SPEC, SPEC_2])
+    assert world.engine.figures()["generation"] == 1
+    world.prices.failure = None
+    await world.command("reload", params=StrategyParams(), pools=[SPEC, SPEC_2])
+    assert len(world.prices.asked) == asked + 2
+    await world.pend(a_swap(token_out=DAI))
+    assert len(world.relays.submitted) == 1
+    await world.stop()
+
+
 async def test_reads_answer_and_unknown_verbs_do_not(tmp_path: Path) -> None:
     world = await World(tmp_path).start()
     assert (await world.command("ping"))["message"] == "pong"
