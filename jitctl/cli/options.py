@@ -58,7 +58,8 @@ def client(ctx: typer.Context, *, timeout_s: float = 10.0) -> Client:
     """Return a client for the control socket of this invocation."""
     from jitctl.control.client import Client
 
-    return Client(folders(ctx).socket, timeout_s=timeout_s)
+    found = folders(ctx)
+    return Client(found.socket, timeout_s=timeout_s, doubt=found.doubt)
 
 
 def make_folder(folder: Path) -> None:

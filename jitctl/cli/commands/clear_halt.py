@@ -23,8 +23,8 @@ def clear_halt(
 ) -> None:
     """Leave a halt, into a pause, once nothing is open.
 
-    Nothing is submitted before a resume. Refused while a position is open on chain (exit code 5), or while
-    that cannot be told (6). Asks first; automation passes --yes.
+    Nothing is submitted before a resume. Refused while a position is open on chain (exit code 7), or while
+    that cannot be told (8). Asks first; automation passes --yes.
 
     Example: jitctl clear-halt --reason "the reorg was looked into; the ledger agrees with the chain"
     """

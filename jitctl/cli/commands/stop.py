@@ -42,7 +42,7 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
     Raises `TimedOut` if it does not end, and whatever the daemon or systemctl refuse.
     """
     from jitctl.cli import service
-    from jitctl.control.client import DaemonSilent
+    from jitctl.control.client import DaemonSilent, DaemonUnknown
 
     found = options.folders(ctx)
     daemon = _daemon(found)
@@ -64,8 +64,10 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
             hint="nothing is submitted any more after: jitctl pause; then end the daemon"
             + (f": kill -9 {daemon.pid}, and its engine ends with it" if daemon is not None else ""),
         ) from None
-    except DaemonNotRunning:
+    except DaemonNotRunning as gone:
         if daemon is None or not daemon.is_alive():
+            if isinstance(gone, DaemonUnknown):
+                raise
             _require_no_engine(found)
             return {**_reply("already stopped"), "changed": False}
         if not _wait(daemon, LOST_LIMIT_S):
