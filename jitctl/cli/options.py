@@ -23,7 +23,21 @@ ReportOutputOption = Annotated[
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 10 on warnings.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit trail.")]
+REASON_CHARS = 1_000
+"""What the daemon takes."""
+
+
+def legible_reason(reason: str) -> str:
+    """Return a reason that the daemon takes: odd bytes or a long paste must not refuse a pause."""
+    whole = reason.encode("utf-8", "replace").decode()
+    if len(whole) > REASON_CHARS:
+        render.note(f"the reason is cut to {REASON_CHARS} characters")
+    return whole[:REASON_CHARS]
+
+
+ReasonOption = Annotated[
+    str, typer.Option("--reason", callback=legible_reason, help="Why; it is kept in the audit trail.")
+]
 
 
 def config_dir(ctx: typer.Context) -> Path:
@@ -44,7 +58,8 @@ def client(ctx: typer.Context, *, timeout_s: float = 10.0) -> Client:
     """Return a client for the control socket of this invocation."""
     from jitctl.control.client import Client
 
-    return Client(folders(ctx).socket, timeout_s=timeout_s)
+    found = folders(ctx)
+    return Client(found.socket, timeout_s=timeout_s, doubt=found.doubt)
 
 
 def make_folder(folder: Path) -> None:

@@ -15,13 +15,17 @@ DEFAULT_PATHS = {"data": "data", "logs": "logs", "run": "run", "backups": "backu
 
 
 class Folders(NamedTuple):
-    """Absolute folders of one installation; a relative path counts from the config folder's parent."""
+    """Absolute folders of one installation; a relative path counts from the config folder's parent.
+
+    `doubt` says why they may be others: the file that names them cannot be read.
+    """
 
     config: Path
     data: Path
     logs: Path
     run: Path
     backups: Path
+    doubt: str = ""
 
     @property
     def socket(self) -> Path:
@@ -64,12 +68,38 @@ def folders_of(config_dir: Path, paths: dict[str, str]) -> Folders:
 def quick_folders(config_dir: Path) -> Folders:
     """Read only `[paths]`, without validation.
 
-    A file that cannot be parsed gives the defaults: a broken edit must not keep an operator from
-    pausing or stopping a daemon that runs.
+    A file that cannot be parsed gives what its lines show of `[paths]`, else the defaults, and a doubt: a
+    broken edit must not keep an operator from pausing or stopping a daemon that runs, nor hide one.
     """
-    section = _section(config_dir, "paths")
-    paths = {k: v for k, v in section.items() if k in DEFAULT_PATHS and isinstance(v, str)}
-    return folders_of(config_dir, paths)
+    doubt = ""
+    try:
+        whole = _read(config_dir)
+        if not whole:
+            raise ValueError("it is empty")
+        section = whole.get("paths", {})
+    except (OSError, ValueError, RecursionError) as error:
+        section, doubt = _paths_by_line(config_dir), f"{config_dir / MAIN_NAMES[0]} cannot be read: {error}"
+    found = section.items() if isinstance(section, dict) else ()
+    paths = {k: v for k, v in found if k in DEFAULT_PATHS and isinstance(v, str)}
+    return folders_of(config_dir, paths)._replace(doubt=doubt)
+
+
+def _paths_by_line(config_dir: Path) -> dict[str, object]:
+    """Return the plain `name = "folder"` lines of `[paths]` in a file that is no TOML as a whole."""
+    import re
+
+    try:
+        text = (config_dir / MAIN_NAMES[0]).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    found: dict[str, object] = {}
+    inside = False
+    for line in text.splitlines():
+        if line.lstrip().startswith("["):
+            inside = line.strip().startswith("[paths")
+        elif inside and (value := re.match(r"""\s*(\w+)\s*=\s*(?:"([^"\\]*)"|'([^']*)')""", line)):
+            found[value[1]] = value[2] if value[2] is not None else value[3]
+    return found
 
 
 def quick_unit(config_dir: Path) -> str:

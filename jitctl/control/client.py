@@ -15,7 +15,14 @@ from typing import Any
 from jitctl import __version__
 from jitctl.control.roles import BY_VERB
 from jitctl.control.unix_address import short_address
-from jitctl.errors import ERRORS_BY_CODE, DaemonNotRunning, JitError, PermissionDenied, TimedOut
+from jitctl.errors import (
+    ERRORS_BY_CODE,
+    CannotDetermine,
+    DaemonNotRunning,
+    JitError,
+    PermissionDenied,
+    TimedOut,
+)
 
 MAX_REPLY_BYTES = 16 << 20
 START_HINT = "start it with: jitctl start --mode test"
@@ -28,11 +35,19 @@ class DaemonSilent(TimedOut):
     """Somebody listens on the socket, but nobody answers: the daemon hangs."""
 
 
+class DaemonUnknown(DaemonNotRunning):
+    """Nobody listens where we look, but the file that says where to look cannot be read."""
+
+    code = CannotDetermine.code
+    exit_code = CannotDetermine.exit_code
+
+
 class Client:
     """The control socket of one daemon; every call raises the `JitError` that the daemon answered."""
 
-    def __init__(self, socket_path: Path, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, socket_path: Path, *, timeout_s: float = 10.0, doubt: str = "") -> None:
         self._path = socket_path
+        self._doubt = doubt
         self._timeout_s = timeout_s
         self.daemon_version = ""
 
@@ -89,7 +104,11 @@ class Client:
                     size += len(chunk)
                 raise JitError(f"the daemon's answer to {verb} is larger than {MAX_REPLY_BYTES} bytes")
             except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-                raise DaemonNotRunning(f"no daemon listens on {self._path}", hint=START_HINT) from None
+                message = f"no daemon listens on {self._path}"
+                if self._doubt:
+                    hint = "correct it, then repeat: a daemon may run with other folders"
+                    raise DaemonUnknown(f"{message}, but {self._doubt}", hint=hint) from None
+                raise DaemonNotRunning(message, hint=START_HINT) from None
             except PermissionError:
                 raise PermissionDenied(
                     f"you may not open {self._path}",

@@ -19,6 +19,7 @@ from jitctl.control.redact import redact
 from jitctl.errors import Refused
 
 MAX_QUEUED = 10_000
+_TAIL_BYTES = 65_536
 
 
 class Audit:
@@ -54,7 +55,7 @@ class Audit:
     def record(self, **fields: Any) -> None:
         """Append one record, durably, or keep it for later."""
         with self._one_writer:
-            self._queued.append({"time": round(self._wall_s(), 3), **redact(fields)})
+            self._queued.append({"time": round(self._wall_s(), 3), **_legible(redact(fields))})
             del self._queued[:-MAX_QUEUED]
             try:
                 self._flush()
@@ -65,7 +66,7 @@ class Audit:
         """Append records that have their own `time`, with one sync; where that fails, keep none: False."""
         with self._one_writer:
             before = len(self._queued)
-            self._queued += [redact(fields) for fields in records]
+            self._queued += [_legible(redact(fields)) for fields in records]
             try:
                 self._flush()
             except OSError:
@@ -109,19 +110,32 @@ class Audit:
 
     def _tail(self) -> tuple[int, str]:
         """Return the last whole record's number and hash; a line that a power cut tore is stepped over."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - 65_536))
-                body = file.read()
-        except OSError:
-            return 0, GENESIS
-        self._torn = bool(body) and not body.endswith(b"\n")
-        for line in reversed(body.splitlines()):
+        window = _TAIL_BYTES
+        while True:
             try:
-                record = json.loads(line)
-                self.last_time_s = float(record.get("time", 0))
-                return int(record["seq"]), str(record["hash"])
-            except (ValueError, KeyError, TypeError):
-                continue
-        return 0, GENESIS
+                with self._path.open("rb") as file:
+                    size = file.seek(0, os.SEEK_END)
+                    file.seek(max(0, size - window))
+                    body = file.read()
+            except OSError:
+                return 0, GENESIS
+            self._torn = bool(body) and not body.endswith(b"\n")
+            for line in reversed(body.splitlines()):
+                try:
+                    record = json.loads(line)
+                    self.last_time_s = float(record.get("time", 0))
+                    return int(record["seq"]), str(record["hash"])
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    continue
+            if window >= size:
+                return 0, GENESIS
+            # The last record alone is longer than that.
+            window *= 16
+
+
+def _legible(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with half characters replaced: one would keep all later records from the disk."""
+    return {
+        key: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for key, value in fields.items()
+    }

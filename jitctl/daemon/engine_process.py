@@ -28,7 +28,7 @@ from jitctl.control.schema import camel
 from jitctl.daemon import event_loop, precedence
 from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply
 from jitctl.domain.records import Mode
-from jitctl.errors import JitError, LinkClosed
+from jitctl.errors import JitError, LinkClosed, Refused
 
 if TYPE_CHECKING:
     from jitctl.daemon.wiring import Assembly
@@ -44,6 +44,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--link-fd", type=int, required=True)
     parser.add_argument("--config-dir", type=Path, required=True)
     parser.add_argument("--mode", type=Mode, choices=list(Mode), required=True)
+    parser.add_argument("--config-hash", default="", help="what the keeper has validated")
     found = parser.parse_args(argv)
     precedence.take_turns()
     # The keeper alone decides when the engine ends; a signal to the whole group is for the keeper.
@@ -52,7 +53,9 @@ def main(argv: list[str]) -> int:
     # The keeper asks a silent engine where it is: file names and lines go to its log, values never do.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     _end_when_orphaned(found.link_fd)
-    return event_loop.run(_run(socket.socket(fileno=found.link_fd), found.config_dir, found.mode))
+    return event_loop.run(
+        _run(socket.socket(fileno=found.link_fd), found.config_dir, found.mode, found.config_hash)
+    )
 
 
 def _end_when_orphaned(link_fd: int) -> None:
@@ -72,7 +75,7 @@ def _end_when_orphaned(link_fd: int) -> None:
     threading.Thread(target=watch, name="orphan-watch", daemon=True).start()
 
 
-async def _run(end: socket.socket, config_dir: Path, mode: Mode) -> int:
+async def _run(end: socket.socket, config_dir: Path, mode: Mode, expected_hash: str) -> int:
     link = await Link.open(end)
     observer = LinkObserver(link)
     link.offer(Figures("STARTING"))
@@ -80,7 +83,10 @@ async def _run(end: socket.socket, config_dir: Path, mode: Mode) -> int:
         # Loading web3 and its kind takes a second: only now, when the keeper knows that we live.
         from jitctl.daemon.wiring import assembled
 
-        async with assembled(load(config_dir), mode, observer) as assembly:
+        config = load(config_dir)
+        if expected_hash and config.hash != expected_hash:
+            raise Refused("the configuration changed while the bot started", hint="start it again")
+        async with assembled(config, mode, observer) as assembly:
             host = EngineHost(assembly, link)
             observer.on_move = host.tell
             # What loading left behind stays for good: no later collection has to look at it again.
@@ -171,6 +177,12 @@ class EngineHost:
             body = await self._do(command)
         except JitError as error:
             reply = Reply(command.id, {}, error.as_dict()["error"])
+        except Exception as error:
+            # A defect: whoever asked is not left waiting, and no other answer is held up.
+            text = f"unexpected {type(error).__name__}: {redact_text(str(error))}"
+            failure = JitError(text, hint="this is a defect of jitctl; its log has more")
+            self._link.offer(LogLine("command_failed", "error", time.time(), {"text": text}))
+            reply = Reply(command.id, {}, failure.as_dict()["error"])
         else:
             reply = Reply(command.id, body)
         with contextlib.suppress(LinkClosed):

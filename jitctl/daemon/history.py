@@ -31,12 +31,14 @@ class History:
     def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._monotonic_s = monotonic_s
         self._samples: deque[Sample] = deque(maxlen=KEPT_S)
+        self._anew_s: float | None = None
 
     def add(self, pid: int, figures: Mapping[str, Any]) -> None:
         """Keep a sample, unless one was kept within the second."""
         now_s = self._monotonic_s()
         if self._samples and self._samples[-1].pid != pid:
             self._samples.clear()
+            self._anew_s = None
         if self._samples and now_s - self._samples[-1].at_s < SAMPLE_EVERY_S:
             return
         counts, stages = figures.get("counts"), figures.get("stages")
@@ -45,14 +47,18 @@ class History:
         p95_ms = {name: float(stages[name]["p95_ms"]) for name in SPARK_STAGES if name in stages}
         self._samples.append(Sample(now_s, pid, counts, p95_ms))
 
+    def begin_anew(self) -> None:
+        """Count nothing from before now: it was done under another configuration."""
+        self._anew_s = self._monotonic_s()
+
     def risen(self, family: str, name: str, window_s: float) -> int:
         """Return by how much a count has risen within the last `window_s`; an engine began at zero."""
         if not self._samples:
             return 0
         last = self._samples[-1]
-        since_s = self._monotonic_s() - window_s
+        since_s = max(self._monotonic_s() - window_s, self._anew_s or float("-inf"))
         before = next((sample for sample in self._samples if sample.at_s >= since_s), last)
-        first_ever = before is self._samples[0] and len(self._samples) < KEPT_S
+        first_ever = before is self._samples[0] and len(self._samples) < KEPT_S and self._anew_s is None
         start = 0 if first_ever else _count(before, family, name)
         return max(0, _count(last, family, name) - start)
 

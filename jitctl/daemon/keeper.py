@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from jitctl.config.load import Config
 from jitctl.control.schema import (
@@ -15,6 +16,7 @@ from jitctl.control.schema import (
     Status,
 )
 from jitctl.daemon.audit import Audit
+from jitctl.daemon.caller import Caller
 from jitctl.daemon.engine_child import EngineChild
 from jitctl.daemon.history import History
 from jitctl.daemon.link import LogLine
@@ -32,6 +34,15 @@ from jitctl.safety.latch import Latch
 from jitctl.safety.validated import ValidationRecord
 
 READY_LIMIT_S = 60.0
+
+
+class Offer(NamedTuple):
+    """A reload that the engine has not answered: it may have taken it over, or may yet."""
+
+    config: Config
+    verb: str
+    caller: Caller
+    why: str
 
 
 class Keeper:
@@ -61,6 +72,7 @@ class Keeper:
         self.history = History()
         self.validated = ValidationRecord(config.folders.data)
         self.pools = PoolView()
+        self._offers: dict[str, Offer] = {}
         self.latch = Latch(config.folders.data)
         self._started_wall_s = time.time()
         self._started_s = time.monotonic()
@@ -74,7 +86,10 @@ class Keeper:
         if self.stopping.is_set():
             raise Refused("the daemon is stopping")
         self._seen = (True, True)
-        argv = [*self._engine_argv, "--config-dir", str(self.config.folders.config), "--mode", self.mode]
+        argv = [
+            *self._engine_argv, "--config-dir", str(self.config.folders.config), "--mode", self.mode,
+            "--config-hash", self.config.hash,
+        ]  # fmt: skip
         self.engine = await EngineChild.spawn(
             argv, mode=self.mode, on_log=self._engine_log, on_change=self._engine_news
         )
@@ -120,6 +135,7 @@ class Keeper:
         if engine is None:
             return
         self.history.add(engine.pid, engine.figures)
+        self._heed_configuration(str(engine.figures.get("configHash", "")))
         alive, answered = self._seen
         answers = engine.responsive is not False
         if alive and not engine.alive:
@@ -130,6 +146,34 @@ class Keeper:
             self.telemetry.log(event, level="info" if answers else "error", state=engine.state)
         self._seen = (engine.alive, answers)
         self.wake()
+
+    @property
+    def unsure_of_configuration(self) -> bool:
+        """Whether the engine owes the answer to a reload."""
+        return bool(self._offers)
+
+    def offered(self, offer: Offer) -> None:
+        """Know of a reload that was not answered in time."""
+        self._offers[offer.config.hash] = offer
+
+    def take_configuration(self, config: Config) -> None:
+        """Hold what the engine trades by for the configuration, from now on."""
+        self.config = config
+        self._offers.clear()
+        self.pools.forget()
+        self.history.begin_anew()
+
+    def _heed_configuration(self, told_hash: str) -> None:
+        offer = self._offers.get(told_hash)
+        if offer is None or told_hash == self.config.hash:
+            return
+        before, caller = self.config.hash[:12], offer.caller
+        self.take_configuration(offer.config)
+        self.telemetry.log("reload_taken_over_late", level="warning", verb=offer.verb, configHash=told_hash)
+        self.audit.record(
+            who=caller.person, uid=caller.uid, role=caller.role, door=caller.door, verb=offer.verb,
+            why=offer.why, before=before, after=told_hash[:12], mode=self.mode, outcome="ok",
+        )  # fmt: skip
 
     def wake(self) -> None:
         task = asyncio.create_task(self._notify())

@@ -13,10 +13,10 @@ from jitctl.control.roles import ADMIN, BY_VERB, allows
 from jitctl.control.schema import PASS, WARN, ActionReply, ActionRequest, CheckReport
 from jitctl.daemon.caller import Caller
 from jitctl.daemon.engine_child import reply_of
-from jitctl.daemon.keeper import Keeper
+from jitctl.daemon.keeper import Keeper, Offer
 from jitctl.daemon.stopping import Stopping
 from jitctl.daemon.validation import validate
-from jitctl.errors import JitError, PermissionDenied, Refused, UsageError
+from jitctl.errors import JitError, PermissionDenied, Refused, TimedOut, UsageError
 from jitctl.safety.keeper_lock import keeper_of, taken
 
 COMMAND_LIMIT_S = 5.0
@@ -66,10 +66,11 @@ class Operations:
         """Do one verb and record it; a verb that loosens is refused while it cannot be recorded."""
         route = BY_VERB[verb]
         before, state_before, began = self._standing(verb), self._keeper.state(), time.monotonic()
+        mark = self._keeper.latch.mark()
         try:
             if not route.tightens:
                 self._keeper.audit.require()
-            reply = await self._do(verb, request, caller)
+            reply = await self._do(verb, request, caller, mark)
         except JitError as error:
             self._record(verb, request, caller, before, error.code, error.message)
             raise
@@ -83,7 +84,7 @@ class Operations:
             elapsed_ms=round(elapsed_ms, 3),
         )
 
-    async def _do(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
+    async def _do(self, verb: str, request: ActionRequest, caller: Caller, mark: str) -> ActionReply:
         # Tightening is not behind the lock: a start or stop that hangs must not keep anyone from it.
         match verb:
             case "pause":
@@ -97,7 +98,7 @@ class Operations:
         async with self._one_action:
             match verb:
                 case "resume" | "clear-halt":
-                    return await self._loosen(verb, request, caller)
+                    return await self._loosen(verb, request, caller, mark)
                 case "reload-pools" | "reload-strategy":
                     return await self._reload(Reload(verb.removeprefix("reload-")), request, caller)
                 case _:
@@ -132,9 +133,12 @@ class Operations:
             "operator_command", level="info" if outcome == "ok" else "warning", **fields, text=message
         )
 
-    async def _loosen(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
+    async def _loosen(self, verb: str, request: ActionRequest, caller: Caller, mark: str) -> ActionReply:
+        """Loosen, unless somebody has stopped the bot since it was asked: `mark` is the latch's of then."""
         engine = self._keeper.running_engine(verb)
-        body = await engine.ask(verb, limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason)
+        body = await engine.ask(
+            verb, limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason, mark=mark
+        )
         return reply_of(body)
 
     async def _crisis_mode(self, request: ActionRequest, caller: Caller) -> ActionReply:
@@ -165,14 +169,20 @@ class Operations:
         wanted = reloaded(self._keeper.config, found, what)
         left = needs_restart(self._keeper.config, found)
         hint = f"a restart is needed for: {', '.join(left)}" if left else ""
-        if wanted.hash == self._keeper.config.hash:
+        if wanted.hash == self._keeper.config.hash and not self._keeper.unsure_of_configuration:
             return ActionReply(message=f"the {what} are as they were; nothing to reload", hint=hint)
         args = {"what": what.value, "hash": wanted.hash}
-        body = await engine.ask(
-            "reload", limit_s=RELOAD_LIMIT_S, who=caller.person, reason=request.reason, **args
-        )
-        self._keeper.config = wanted
-        self._keeper.pools.forget()
+        try:
+            body = await engine.ask(
+                "reload", limit_s=RELOAD_LIMIT_S, who=caller.person, reason=request.reason, **args
+            )
+        except TimedOut as late:
+            self._keeper.offered(Offer(wanted, f"reload-{what}", caller, request.reason))
+            raise TimedOut(
+                f"{late.message}: it may still take over the {what}",
+                hint="`jitctl status` shows by which configuration it trades; repeat the reload then",
+            ) from None
+        self._keeper.take_configuration(wanted)
         return replace(reply_of(body), message=f"{what} reloaded: {body.get('message')}", hint=hint)
 
     async def validate_live(self, caller: Caller) -> CheckReport:
@@ -218,8 +228,8 @@ class Operations:
             self._require_validated(request, found)
         if running:
             await self.stopping.end_engine("replaced by a production engine", "keeper")
-        keeper.mode, keeper.config = mode, found
-        keeper.pools.forget()
+        keeper.mode = mode
+        keeper.take_configuration(found)
         state = await keeper.bring_up()
         return ActionReply(changed=True, message=f"started in mode {mode}: {state}")
 

@@ -27,19 +27,24 @@ class PoolView:
 
     def __init__(self) -> None:
         self._at_s = float("-inf")
+        self._forgotten = 0
         self._kept: PoolStatus | None = None
         self._one = asyncio.Lock()
 
     async def read(self, config: Config, engine: EngineChild | None) -> PoolStatus:
         """Return every configured pool; what the engine does not tell is None, and `problem` says why."""
         async with self._one:
-            if self._kept is None or time.monotonic() - self._at_s > KEPT_S:
-                self._kept = await _read(config, engine)
-                self._at_s = time.monotonic()
-            return self._kept
+            kept = self._kept
+            if kept is None or time.monotonic() - self._at_s > KEPT_S:
+                began = self._forgotten
+                kept = self._kept = await _read(config, engine)
+                # What was forgotten while it was read is not to be kept.
+                self._at_s = time.monotonic() if began == self._forgotten else float("-inf")
+            return kept
 
     def forget(self) -> None:
         """Make the next reading a fresh one: the configuration has changed."""
+        self._forgotten += 1
         self._at_s = float("-inf")
 
 

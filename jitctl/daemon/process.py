@@ -34,6 +34,7 @@ from jitctl.daemon.gate import Door
 from jitctl.daemon.hang import HangWatch
 from jitctl.daemon.keeper import Keeper
 from jitctl.daemon.operations import Operations
+from jitctl.daemon.request_body import MAX_TEXT_CHARS
 from jitctl.daemon.sd_notify import Notifier
 from jitctl.daemon.stopping import Stopping
 from jitctl.daemon.telemetry import Telemetry
@@ -69,9 +70,8 @@ def parse(argv: list[str]) -> Options:
     parser.add_argument("--force", action="store_true", help="production without a passing validate-live")
     parser.add_argument("--reason", default="", help="for the audit trail")
     found = parser.parse_args(argv)
-    return Options(
-        found.config_dir.absolute(), found.mode, found.ready_fd, found.mirror, found.force, found.reason
-    )
+    reason = found.reason.encode("utf-8", "replace").decode()[:MAX_TEXT_CHARS]
+    return Options(found.config_dir.absolute(), found.mode, found.ready_fd, found.mirror, found.force, reason)
 
 
 def main(argv: list[str]) -> int:

@@ -22,6 +22,7 @@ class Reloader:
         self.config = config
         self._engine = engine
         self._retargets = retargets
+        self._one = asyncio.Lock()
 
     async def reload(self, what: Reload, expected_hash: str, who: str, reason: str) -> dict[str, Any]:
         """Apply what the keeper has validated, which `expected_hash` names; return the engine's answer.
@@ -29,13 +30,18 @@ class Reloader:
         Raises `Refused` where the files have changed since, `ConfigError` where they are wrong, and the
         engine's own error where it cannot read the new pools; the old configuration goes on then.
         """
+        async with self._one:
+            # One that nobody waits for any more may still be on its way when the next one comes.
+            return await self._reload(what, expected_hash, who, reason)
+
+    async def _reload(self, what: Reload, expected_hash: str, who: str, reason: str) -> dict[str, Any]:
         found = await asyncio.to_thread(load, self.config.folders.config)
         wanted = reloaded(self.config, found, what)
         if wanted.hash != expected_hash:
             raise Refused("the files changed while they were read", hint="repeat the reload")
-        # The feeds first: the engine reads the new pools through them.
-        self._point_at(wanted)
         try:
+            # The feeds first: the engine reads the new pools through them.
+            self._point_at(wanted)
             args = {"params": strategy_params(wanted), "pools": pool_specs(wanted, enabled_only=True)}
             body = await self._engine.command("reload", who=who, reason=reason, args=args)
         except BaseException:

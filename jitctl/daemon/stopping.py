@@ -111,7 +111,8 @@ class Stopping:
         self._keeper.leaving = True
         self._keeper.wake()
         by_force = await self.end_engine(request.reason or "stop", caller.person)
-        self._keeper.validated.mark_ended()
+        if self._keeper.mode == "production":
+            self._keeper.validated.mark_ended()
         self._keeper.stopping.set()
         if by_force:
             return ActionReply(

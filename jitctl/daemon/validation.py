@@ -24,7 +24,7 @@ MIN_SIMULATED = 1
 async def validate(config: Config, mode: str, engine: EngineChild | None, history: History) -> CheckReport:
     """Return every finding about a running test engine; asks the engine once, for at most six seconds."""
     began = time.monotonic()
-    checks = [_engine(engine, mode)]
+    checks = [_engine(engine, mode, config.hash)]
     if checks[0].result == PASS and engine is not None:
         checks += [_swaps(history), _simulated(history), _latency(engine.figures), _trading(engine.figures)]
         checks += await _self_checks(engine)
@@ -33,13 +33,17 @@ async def validate(config: Config, mode: str, engine: EngineChild | None, histor
     return CheckReport.of("validate-live", checks, config_hash=config.hash, elapsed_ms=elapsed_ms)
 
 
-def _engine(engine: EngineChild | None, mode: str) -> Finding:
+def _engine(engine: EngineChild | None, mode: str, config_hash: str) -> Finding:
     if engine is None or not engine.alive:
         return Finding("engine", FAIL, "not running", "jitctl start --mode test")
     if not is_live(engine) or engine.figures_age_s() > FIGURES_STALE_S:
         return Finding("engine", UNKNOWN, "does not answer", "see: jitctl status")
     if engine.state != "RUNNING":
         return Finding("engine", FAIL, f"is {engine.state}", "jitctl resume; jitctl status says why")
+    if engine.figures.get("configHash", config_hash) != config_hash:
+        return Finding(
+            "engine", UNKNOWN, "trades by another configuration than the daemon knows of", "jitctl restart"
+        )
     if mode != "test":
         return Finding("engine", WARN, "runs in production already", "nothing: this is for a test bot")
     return Finding("engine", PASS, f"runs in mode {mode} and answers")

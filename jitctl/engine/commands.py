@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jitctl.domain.chain import Head
 from jitctl.domain.engine_state import CrisisLevel, EngineEvent, EngineState, IllegalMove
+from jitctl.domain.plan import Marks
 from jitctl.domain.values import Address, PoolSpec
 from jitctl.engine.events import Asked
 from jitctl.engine.halting import Halting
 from jitctl.engine.parts import Parts
+from jitctl.engine.ports import GuardReading
 from jitctl.engine.reads import Reads
 from jitctl.engine.reporting import Reporting
 from jitctl.engine.within import within
@@ -100,7 +102,7 @@ class Commands:
     async def resume(self, asked: Asked) -> Body:
         """Go on trading; refused while halted, or out of step with the chain."""
         parts = self._parts
-        if parts.standing.state is EngineState.RUNNING:
+        if parts.standing.state is EngineState.RUNNING and not parts.latch.paused():
             return self._body("already running", changed=False)
         if parts.standing.state is EngineState.HALTED or not parts.latch.armed():
             raise Refused(
@@ -112,16 +114,37 @@ class Commands:
                 "cannot resume: not in step with the chain yet",
                 hint="`jitctl status` says what it waits for",
             )
-        # The flag comes down only if the move is allowed; it is raised again if it cannot be kept.
-        was_paused = parts.latch.paused()
-        parts.latch.resume()
-        try:
-            parts.standing.move(EngineEvent.RESUME, asked.who, asked.reason)
-        except BaseException:
-            if was_paused:
-                parts.latch.pause(asked.who, "resume failed", parts.ports.clock.wall_s())
-            raise
+        with self._alone(asked):
+            # The flag comes down only if the move is allowed; it is raised again if it cannot be kept.
+            was_paused = parts.latch.paused()
+            parts.latch.resume()
+            try:
+                if not parts.standing.running:
+                    parts.standing.move(EngineEvent.RESUME, asked.who, asked.reason)
+            except BaseException:
+                if was_paused:
+                    parts.latch.pause(asked.who, "resume failed", parts.ports.clock.wall_s())
+                raise
         return self._body("running", changed=True)
+
+    @contextlib.contextmanager
+    def _alone(self, asked: Asked) -> Iterator[None]:
+        """Hold the barrier while something is loosened; refused if the bot was stopped since it was asked.
+
+        A command may have waited behind another one, or in a process that hung. Whoever stops the bot from
+        outside changes the files' mark with the barrier held, so that either he or we come first.
+        """
+        parts = self._parts
+        held = parts.barrier.try_exclusive()
+        if held is None:
+            raise Refused(f"cannot {asked.verb}: the submit barrier is held just now", hint="repeat it")
+        with held:
+            if asked.args.get("mark", parts.latch.mark()) != parts.latch.mark():
+                raise Refused(
+                    f"cannot {asked.verb}: the bot was paused or halted after this was asked",
+                    hint="`jitctl status` says by whom; repeat it if it is still right",
+                )
+            yield
 
     async def stop(self, asked: Asked) -> Body:
         """End the engine in good order; bundles already out are reconciled at the next start."""
@@ -171,8 +194,9 @@ class Commands:
                 f"a position is open in a pool that is not configured: {reserved_wei} wei are held for it",
                 hint="close it with the guardian's key, then repeat",
             )
-        parts.latch.clear(asked.who, asked.reason, parts.ports.clock.wall_s())
-        parts.standing.move(EngineEvent.CLEAR_HALT, asked.who, asked.reason)
+        with self._alone(asked):
+            parts.latch.clear(asked.who, asked.reason, parts.ports.clock.wall_s())
+            parts.standing.move(EngineEvent.CLEAR_HALT, asked.who, asked.reason)
         return self._body("halt cleared; paused", changed=True)
 
     async def _left_open(self, head: Head) -> tuple[tuple[Address, ...], int]:
@@ -206,7 +230,7 @@ class Commands:
         same_pools = {spec.address: spec for spec in pools} == parts.picture.specs
         if not same_pools and parts.picture.head is not None:
             try:
-                parts.picture.balances = await within(
+                balances, marks, guards = await within(
                     parts.ports.clock,
                     parts.settings.read_timeout_s,
                     "loading the pools",
@@ -220,14 +244,25 @@ class Commands:
                 raise Refused(
                     f"not reloaded: {error.message}", hint="the old configuration goes on; check the node"
                 ) from error
+            # The very next swap may be in a new pool: its tokens' marks and its guards are known by then.
+            parts.picture.balances = balances
+            parts.picture.take_marks(marks)
+            if guards is not None:
+                parts.picture.take_guards(guards)
         parts.picture.replace(params, pools)
         told = {"generation": parts.picture.generation, "pools": len(pools), "who": asked.who}
         parts.ports.ledger.record("reload", told, parts.ports.clock.wall_s())
         return self._body(f"generation {parts.picture.generation}", changed=True)
 
-    async def _load(self, pools: Sequence[PoolSpec], head: Head) -> Mapping[Address, int]:
-        await self._parts.ports.pool_book.load(pools, head)
-        return await self._reads.balances_at(head, pools)
+    async def _load(
+        self, pools: Sequence[PoolSpec], head: Head
+    ) -> tuple[Mapping[Address, int], Marks, GuardReading | None]:
+        ports = self._parts.ports
+        await ports.pool_book.load(pools, head)
+        balances, marks = await asyncio.gather(self._reads.balances_at(head, pools), ports.prices.read(head))
+        if ports.guards is None:
+            return balances, marks, None
+        return balances, marks, await ports.guards.read(sorted(spec.address for spec in pools), head)
 
     def _body(self, message: str, *, changed: bool) -> Body:
         parts = self._parts

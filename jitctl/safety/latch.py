@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jitctl.errors import JitError, Refused
 from jitctl.safety.durable import create_record, fsync_directory, overwrite_record, read_record
@@ -55,8 +57,9 @@ class Latch:
         Raises `JitError` if the folder cannot be changed at all: then the barrier alone stops the signer.
         """
         if not self.armed() and not _certainly_absent(self._halted):
+            _mark_anew(self._halted)
             return False
-        record = {"who": who, "why": why, "time_s": now_s}
+        record = _new_record(who, why, now_s)
         try:
             try:
                 self._armed.rename(self._halted)
@@ -127,8 +130,9 @@ class Latch:
     def pause(self, who: str, why: str, now_s: float) -> bool:
         """Raise the pause flag, durably; False if it was up already. Raises `JitError` if it cannot."""
         if self.paused():
+            _mark_anew(self._paused)
             return False
-        record = {"who": who, "why": why, "time_s": now_s}
+        record = _new_record(who, why, now_s)
         try:
             try:
                 self._unpaused.rename(self._paused)
@@ -152,6 +156,15 @@ class Latch:
             raise _cannot("resume", self.data_dir, error) from error
         return True
 
+    def mark(self) -> str:
+        """Return what every pause and every halt changes, also one that finds it so already.
+
+        Whoever loosens shows the mark that was there when he was asked: with another one by now somebody has
+        stopped the bot since.
+        """
+        found = (read_record(path) or {} for path in (self._paused, self._halted))
+        return "/".join(str(each.get("mark", "")) for each in found)
+
     def halt_record(self) -> LatchRecord | None:
         """Who halted and why; None while armed."""
         return None if self.armed() else _record(self._halted)
@@ -161,14 +174,31 @@ class Latch:
         return _record(self._paused) if self.paused() else None
 
 
+def _new_record(who: str, why: str, now_s: float) -> dict[str, Any]:
+    return {"who": who, "why": why, "time_s": now_s, "mark": secrets.token_hex(8)}
+
+
+def _mark_anew(path: Path) -> None:
+    """Change the mark of a record, and nothing else; on a broken disk nobody can loosen either."""
+    found = read_record(path)
+    if found is not None:
+        with contextlib.suppress(OSError):
+            overwrite_record(path, found | {"mark": secrets.token_hex(8)})
+
+
 def _record(path: Path) -> LatchRecord:
     found = read_record(path) or {}
     who, why, time_s = found.get("who"), found.get("why"), found.get("time_s")
     return LatchRecord(
-        who if isinstance(who, str) else "",
-        why if isinstance(why, str) else "",
+        _legible(who),
+        _legible(why),
         float(time_s) if isinstance(time_s, int | float) else 0.0,
     )
+
+
+def _legible(text: object) -> str:
+    """Return a text without half characters, which neither a ledger nor a log takes; "" for no text."""
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""
 
 
 def _certainly_absent(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +50,9 @@ def _stop(what: str, data_dir: Path, change: Callable[[Latch], bool], patience_s
         taken = barrier.take(patience_s=patience_s)
     except JitError as error:
         raise _unconfirmed(what, (failure or error).message, error.hint) from error
-    taken.held.release()
+    # A resume may have come between the file and the barrier; with the barrier held none does.
+    with taken.held, contextlib.suppress(JitError):
+        changed = change(Latch(data_dir)) or changed
     if failure is None:
         return Stopped(changed, taken.waited_s, taken.killed)
     # The file could not be changed: a signer that lives could sign again, so it must not live.

@@ -36,8 +36,9 @@ class ValidationRecord:
             self._write({"running": config_hash, "ended_s": None})
 
     def mark_ended(self) -> None:
-        """Note that the bot ended in good order."""
-        if self._read().get("running"):
+        """Note that production ended in good order; a later end of anything else makes it no younger."""
+        record = self._read()
+        if record.get("running") and record.get("ended_s") is None:
             with contextlib.suppress(JitError):
                 self._write({"ended_s": self._wall_s()})
 

@@ -52,6 +52,7 @@ class Double:
         self.crisis = "off"
         self.reason = ""
         self.generation = 1
+        self.config_hash = ""
         self.pings = 0
 
     def become(self, state: str, reason: str = "") -> None:
@@ -64,6 +65,7 @@ class Double:
             "headNumber": 7,
             "headAgeS": 0.5,
             "openAttempts": 0,
+            **({"configHash": self.config_hash} if self.config_hash else {}),
             "outstandingBundles": int("one-out" in self.words),
             "lastTargetBlock": 8 if "one-out" in self.words else None,
             "openPositions": ["0xp001"] if "position-open" in self.words else [],
@@ -97,6 +99,8 @@ class Double:
             case "resume":
                 if "die-on-resume" in self.words:
                     os._exit(7)
+                if command.args["mark"] != self.latch.mark():
+                    raise Refused("the bot was paused after this was asked")
                 if self.state == "HALTED":
                     raise Refused("the bot is halted", hint="jitctl clear-halt --reason ...")
                 self.latch.resume()
@@ -122,6 +126,7 @@ class Double:
                 if "refuse-reload" in self.words:
                     raise Refused("not reloaded: the node is away")
                 self.generation += 1
+                self.config_hash = str(command.args["hash"])
                 self.become(self.state, self.reason)
                 return {"changed": True, "message": f"generation {self.generation}"}
             case "pool-status":
@@ -190,6 +195,7 @@ async def main() -> int:
     parser.add_argument("--link-fd", type=int)
     parser.add_argument("--config-dir", type=Path)
     parser.add_argument("--mode")
+    parser.add_argument("--config-hash")
     found = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)
     link = await Link.open(socket.socket(fileno=found.link_fd))

@@ -10,7 +10,7 @@ from installation import POOLS_TOML, STRATEGY_TOML, eventually, running_keeper
 
 from jitctl.config.load import load
 from jitctl.daemon.history import History
-from jitctl.errors import ConfigError, Refused, UsageError
+from jitctl.errors import ConfigError, Refused, TimedOut, UsageError
 from jitctl.safety.latch import Latch
 from jitctl.safety.validated import FRESH_S, ValidationRecord
 
@@ -192,6 +192,18 @@ def test_a_validation_lasts_a_day_and_what_ran_may_come_back(tmp_path):
     now_s += 2
     with pytest.raises(Refused):
         record.require("a")
+    record.mark_ended()
+    with pytest.raises(Refused):
+        record.require("a")  # a later end is somebody else's
+
+
+def test_a_test_bot_that_ends_proves_nothing_for_production(keeper):
+    record = ValidationRecord(keeper.base / "data")
+    record.mark_running("a")
+    before = (keeper.base / "data" / "validated.json").read_bytes()
+    keeper.client().call("stop")
+    assert keeper.process.wait(20) == 0
+    assert (keeper.base / "data" / "validated.json").read_bytes() == before
 
 
 def test_history_counts_within_its_window_and_starts_anew_with_an_engine():
@@ -214,3 +226,21 @@ def test_history_counts_within_its_window_and_starts_anew_with_an_engine():
     assert history.risen("happenings", "pending_seen", 60) == 3
     add(2, 1)
     assert history.risen("happenings", "pending_seen", 60) == 1
+
+
+def test_a_resume_that_waited_in_a_hung_engine_does_not_undo_a_later_pause(keeper):
+    client, pid = keeper.client(), keeper.engine_pid()
+    client.call("pause")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(TimedOut):
+            client.call("resume", timeout_s=0.3)
+        assert client.call("pause", body={"reason": "a later one"})["message"].startswith("paused")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    ended = eventually(
+        lambda: [each for each in keeper.audit() if each["verb"] == "resume"], "the resume was answered"
+    )
+    assert ended[0]["outcome"] == "refused"
+    assert client.call("status")["state"] == "PAUSED"
+    assert client.call("resume")["state"] == "RUNNING"

@@ -7,12 +7,14 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
-from installation import eventually
+from installation import eventually, write_config
 
 from jitctl.control.client import Client
+from jitctl.daemon.link import Failed, Link
 from jitctl.devnet.network import Devnet
 from jitctl.safety.latch import Latch
 from jitctl.safety.process_identity import ProcessIdentity
@@ -49,6 +51,25 @@ async def test_an_executor_that_is_none_ends_the_start(tmp_path):
         file.write_text(file.read_text().replace(net.executor, "0x" + "77" * 20))
         error = (await jitctl(net, "start", "--mode", "test", code=4))["error"]
         assert "no JitExecutor at 0x7777" in error["message"]
+
+
+async def test_an_engine_trades_by_what_its_keeper_has_read_or_not_at_all(tmp_path):
+    config = write_config(tmp_path)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        engine = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "jitctl.daemon.engine_process", "--config-dir", str(config),
+            "--mode", "production", "--config-hash", "0" * 64, "--link-fd", str(theirs.fileno()),
+            pass_fds=(theirs.fileno(),),
+        )  # fmt: skip
+    link = await Link.open(ours)
+    try:
+        while not isinstance(told := await asyncio.wait_for(link.receive(), 60), Failed):
+            pass
+        assert (told.error["code"], "changed while" in told.error["message"]) == ("refused", True)
+        assert await engine.wait() == 9
+    finally:
+        link.close()
 
 
 def processes_of(folder):

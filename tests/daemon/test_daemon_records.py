@@ -47,6 +47,23 @@ def test_audit_steps_over_a_torn_line(tmp_path):
     assert [record["verb"] for record in chain(path)] == ["pause", "stop"]
 
 
+def test_audit_goes_on_after_a_record_of_any_length(tmp_path):
+    path = tmp_path / "audit.jsonl"
+    Audit(path).record(verb="start")
+    Audit(path).record(verb="start", why="x y " * 50_000)
+    Audit(path).record(verb="stop")
+    assert [record["seq"] for record in chain(path)] == [1, 2, 3]
+
+
+def test_half_a_character_neither_fails_nor_keeps_later_records_back(tmp_path):
+    path = tmp_path / "audit.jsonl"
+    audit = Audit(path)
+    audit.record(verb="pause", why="\udcff odd")
+    assert audit.record_all([{"time": 1.0, "verb": "pause", "why": "\ud800"}])
+    audit.record(verb="stop")
+    assert [record.get("why") for record in chain(path)] == ["? odd", "?", None]
+
+
 def test_audit_keeps_what_cannot_be_written_and_writes_it_later(tmp_path):
     path = tmp_path / "no" / "audit.jsonl"
     path.parent.mkdir()

@@ -277,6 +277,21 @@ async def test_reload_takes_over_both_or_neither(tmp_path: Path) -> None:
     await world.stop()
 
 
+async def test_a_reload_knows_the_marks_of_its_new_tokens_for_the_very_next_swap(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    asked = len(world.prices.asked)
+    world.prices.failure = NodeError("the new feed does not answer")
+    with pytest.raises(Refused, match="new feed"):
+        await world.command("reload", params=StrategyParams(), pools=[SPEC, SPEC_2])
+    assert world.engine.figures()["generation"] == 1
+    world.prices.failure = None
+    await world.command("reload", params=StrategyParams(), pools=[SPEC, SPEC_2])
+    assert len(world.prices.asked) == asked + 2
+    await world.pend(a_swap(token_out=DAI))
+    assert len(world.relays.submitted) == 1
+    await world.stop()
+
+
 async def test_reads_answer_and_unknown_verbs_do_not(tmp_path: Path) -> None:
     world = await World(tmp_path).start()
     assert (await world.command("ping"))["message"] == "pong"
@@ -348,4 +363,41 @@ async def test_following_a_head_takes_a_moment_and_no_longer(tmp_path: Path) -> 
     followed.set()
     await settle()
     assert world.engine.figures()["tradingReady"] is True
+    await world.stop()
+
+
+async def test_what_was_asked_before_a_pause_or_halt_loosens_nothing_after_it(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.command("pause")
+    asked = world.latch.mark()
+    await world.command("pause", "once more")
+    with pytest.raises(Refused, match="after this was asked"):
+        await world.command("resume", mark=asked)
+    assert world.latch.paused()
+    assert (await world.command("resume", mark=world.latch.mark()))["state"] == "RUNNING"
+    await world.command("emergency-stop")
+    asked = world.latch.mark()
+    await world.command("emergency-stop", "it still smells")
+    with pytest.raises(Refused, match="after this was asked"):
+        await world.command("clear-halt", mark=asked)
+    assert not world.latch.armed()
+    await world.stop()
+
+
+async def test_a_resume_takes_down_a_flag_that_the_engine_has_not_heeded_yet(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    world.latch.pause("by hand", "x", 1.0)
+    assert (await world.command("resume"))["message"] == "running"
+    assert not world.latch.paused()
+    await world.stop()
+
+
+async def test_a_resume_waits_for_whoever_holds_the_barrier(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.command("pause")
+    held = SubmitBarrier(world.data_dir).try_exclusive()
+    assert held is not None
+    with held, pytest.raises(Refused, match="barrier is held"):
+        await world.command("resume")
+    assert world.latch.paused()
     await world.stop()

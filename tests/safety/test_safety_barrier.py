@@ -15,7 +15,7 @@ import pytest
 from signing_child import COUNTERS_BYTES, SIGNATURES, TURNS
 
 from jitctl.errors import JitError, TimedOut
-from jitctl.safety.barrier import SubmitBarrier
+from jitctl.safety.barrier import SubmitBarrier, Taken
 from jitctl.safety.latch import Latch
 from jitctl.safety.process_identity import ProcessIdentity
 from jitctl.safety.stopping import halt_now, pause_now
@@ -233,3 +233,19 @@ def test_a_folder_that_cannot_be_changed_ends_the_signer(data_dir: Path) -> None
         with pytest.raises(TimedOut, match=r"requested, not confirmed: cannot pause: .* has been ended"):
             pause_now(data_dir, "test", "x", 5.0)
         assert child.process.wait(timeout=5) == -signal.SIGKILL
+
+
+def test_a_resume_between_the_flag_and_the_barrier_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latch = Latch(tmp_path)
+    latch.arm_initial("test", 0.0)
+    take = SubmitBarrier.take
+
+    def take_after_a_resume(barrier: SubmitBarrier, **limits: float) -> Taken:
+        latch.resume()
+        return take(barrier, **limits)
+
+    monkeypatch.setattr(SubmitBarrier, "take", take_after_a_resume)
+    pause_now(tmp_path, "test", "x", 5.0)
+    assert latch.paused()

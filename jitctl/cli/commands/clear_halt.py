@@ -8,20 +8,23 @@ import typer
 
 from jitctl.cli import options, render
 from jitctl.cli.confirm import confirm
-from jitctl.cli.options import OutputOption, YesOption
+from jitctl.cli.options import OutputOption, YesOption, legible_reason
 from jitctl.cli.render import Format
 
 
 def clear_halt(
     ctx: typer.Context,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit trail.")],
+    reason: Annotated[
+        str,
+        typer.Option("--reason", callback=legible_reason, help="Why; it is kept in the audit trail."),
+    ],
     yes: YesOption = False,
     output: OutputOption = Format.TEXT,
 ) -> None:
     """Leave a halt, into a pause, once nothing is open.
 
-    Nothing is submitted before a resume. Refused while a position is open on chain (exit code 5), or while
-    that cannot be told (6). Asks first; automation passes --yes.
+    Nothing is submitted before a resume. Refused while a position is open on chain (exit code 7), or while
+    that cannot be told (8). Asks first; automation passes --yes.
 
     Example: jitctl clear-halt --reason "the reorg was looked into; the ledger agrees with the chain"
     """

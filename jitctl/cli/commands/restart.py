@@ -13,7 +13,7 @@ from jitctl.cli.commands.start import Mode
 from jitctl.cli.confirm import confirm
 from jitctl.cli.options import OutputOption, ReasonOption, YesOption
 from jitctl.cli.render import Format
-from jitctl.errors import DaemonNotRunning
+from jitctl.errors import DaemonNotRunning, UsageError
 
 if TYPE_CHECKING:
     from jitctl.config.load import Config
@@ -54,6 +54,8 @@ def restart(
     found = load(config)
     if wanted is Mode.PRODUCTION and not force:
         _require_validated(found)
+    if wanted is Mode.PRODUCTION and force and not reason:
+        raise UsageError("--force needs a reason", hint="it is kept in the audit trail")
     if wanted is Mode.PRODUCTION and not yes:
         confirm("restart a bot that submits to the chain", word="production")
     unit = service.unit_in_charge(config)

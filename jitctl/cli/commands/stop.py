@@ -42,7 +42,7 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
     Raises `TimedOut` if it does not end, and whatever the daemon or systemctl refuse.
     """
     from jitctl.cli import service
-    from jitctl.control.client import DaemonSilent
+    from jitctl.control.client import DaemonSilent, DaemonUnknown
 
     found = options.folders(ctx)
     daemon = _daemon(found)
@@ -64,8 +64,11 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
             hint="nothing is submitted any more after: jitctl pause; then end the daemon"
             + (f": kill -9 {daemon.pid}, and its engine ends with it" if daemon is not None else ""),
         ) from None
-    except DaemonNotRunning:
+    except DaemonNotRunning as gone:
         if daemon is None or not daemon.is_alive():
+            if isinstance(gone, DaemonUnknown):
+                raise
+            _require_no_engine(found)
             return {**_reply("already stopped"), "changed": False}
         if not _wait(daemon, LOST_LIMIT_S):
             raise TimedOut(
@@ -77,6 +80,20 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
     if daemon is not None and not _wait(daemon, EXIT_LIMIT_S):
         raise TimedOut(f"the engine has stopped, but the daemon (pid {daemon.pid}) has not ended")
     return reply
+
+
+def _require_no_engine(found: Folders) -> None:
+    """Raise `TimedOut` where an engine signs for this data folder though nothing in the run folder tells."""
+    from jitctl.safety.barrier import SubmitBarrier
+
+    signer = SubmitBarrier(found.data).signer()
+    if signer is not None and signer.is_alive():
+        raise TimedOut(
+            f"the stop is requested, not confirmed: nobody listens on {found.socket}, yet an engine runs"
+            f" (pid {signer.pid})",
+            hint="nothing is submitted any more after: jitctl pause; then end the daemon, the parent of that"
+            f" process (`ps -o ppid= {signer.pid}` names it)",
+        )
 
 
 def _reply(message: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 
 import pytest
 from installation import eventually, running_keeper
@@ -19,6 +20,21 @@ def test_pause_and_again(keeper, jitctl):
     repeated = jitctl("pause")
     assert (repeated.returncode, repeated.stdout) == (0, "already paused\n")
     assert keeper.audit()[1]["why"] == "lunch"
+
+
+def test_no_reason_is_too_odd_or_too_long_for_a_pause(keeper, jitctl):
+    assert jitctl("pause", "--reason", os.fsdecode(b"caf\xe9 ") + "long " * 500).returncode == 0
+    assert keeper.audit()[1]["why"].startswith("caf? long")
+
+
+def test_an_odd_reason_left_in_the_files_does_not_keep_the_bot_from_starting(jitctl, tmp_path):
+    with running_keeper(tmp_path) as first:
+        first.client().call("stop")
+        first.process.wait(20)
+    Latch(tmp_path / "data").pause("ann", "\udcff", time.time() + 1)
+    with running_keeper(tmp_path) as keeper:
+        assert keeper.answer["status"]["state"] == "PAUSED"
+        assert [each["why"] for each in keeper.audit() if each["verb"] == "pause"] == ["?"]
 
 
 def test_pause_of_nothing_is_3(jitctl, tmp_path, installed):

@@ -30,6 +30,8 @@ def test_a_broken_or_unvalidated_configuration_or_a_missing_yes_leaves_the_bot_r
     before = json.loads(jitctl("status", "-o", "json").stdout)["keeperPid"]
     asked = jitctl("restart")
     assert (asked.returncode, "--yes" in asked.stderr) == (2, True)
+    unreasoned = jitctl("restart", "--yes", "--force")
+    assert (unreasoned.returncode, "--force needs a reason" in unreasoned.stderr) == (2, True)
     write_config(installed, strategy="[limits]\n")
     broken = jitctl("restart", "--yes")
     assert (broken.returncode, "strategy.toml:1:1: JC102" in broken.stderr) == (4, True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import threading
 
-from installation import eventually, running_keeper
+from installation import eventually, running_keeper, write_config
 
 from jitctl.errors import JitError
 
@@ -29,11 +30,36 @@ def test_stop_works_while_the_configuration_is_broken(installed, jitctl):
     assert jitctl("stop").returncode == 0
 
 
+def test_no_broken_file_hides_a_bot_that_keeps_its_folders_elsewhere(tmp_path, jitctl):
+    file = write_config(tmp_path) / "jitctl.toml"
+    good = f'[paths]\nrun = "{tmp_path}/far/run"\ndata = "{tmp_path}/far/data"\n' + file.read_text()
+    file.write_text(good)
+    with running_keeper(tmp_path) as keeper:
+        for rubbish in (b"\xff\x00", b""):
+            file.write_bytes(rubbish)
+            for verb in ("pause", "stop", "status"):
+                found = jitctl(verb)
+                assert (found.returncode, "cannot be read" in found.stderr) == (8, True), verb
+        file.write_text(good + "\nbroken = [")
+        assert jitctl("pause").returncode == 0
+        assert jitctl("stop").returncode == 0
+        assert keeper.process.wait(20) == 0
+
+
 def test_stop_of_a_daemon_that_lost_its_socket_says_what_to_do(keeper, jitctl):
     keeper.socket.unlink()
     found = jitctl("stop")
     assert found.returncode == 5
     assert f"kill {keeper.process.pid}" in found.stderr
+
+
+def test_a_bot_whose_run_folder_is_gone_is_not_called_stopped(keeper, jitctl):
+    engine = keeper.engine_pid()
+    shutil.rmtree(keeper.base / "run")
+    found = jitctl("stop")
+    assert found.returncode == 5
+    assert f"pid {engine}" in found.stderr
+    os.kill(engine, signal.SIGKILL)
 
 
 def test_stop_that_took_force_says_so(jitctl, tmp_path):

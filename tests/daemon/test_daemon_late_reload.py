@@ -1,0 +1,104 @@
+"""A reload that the engine answers too late: the keeper finds out which configuration is traded by."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+
+import pytest
+from installation import DOUBLE, STRATEGY_TOML, write_config
+
+from jitctl.config.load import load
+from jitctl.control.schema import ActionRequest
+from jitctl.daemon import operations
+from jitctl.daemon.audit import Audit
+from jitctl.daemon.caller import Caller
+from jitctl.daemon.history import History
+from jitctl.daemon.keeper import Keeper
+from jitctl.daemon.operations import Operations
+from jitctl.daemon.stopping import Stopping
+from jitctl.daemon.telemetry import Telemetry
+from jitctl.errors import TimedOut
+
+ANN = Caller("ann", 7, "admin", "unix")
+
+
+async def test_a_reload_that_comes_late_is_known_and_can_be_taken_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(operations, "RELOAD_LIMIT_S", 0.2)
+    config = load(write_config(tmp_path))
+    config.folders.data.mkdir()
+    telemetry, audit = Telemetry(config.folders.log_file), Audit(config.folders.data / "audit.jsonl")
+    keeper = Keeper(
+        config, mode="test", engine_argv=(sys.executable, str(DOUBLE)), telemetry=telemetry, audit=audit,
+        http_address="",
+    )  # fmt: skip
+    stopping = Stopping(keeper)
+    acting = Operations(keeper, stopping)
+    try:
+        await keeper.bring_up()
+        pid = keeper.engine.pid
+        write_config(tmp_path, strategy=STRATEGY_TOML.replace("20 ether", "30 ether"))
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(TimedOut, match="may still take over"):
+            await acting.act("reload-strategy", ActionRequest(reason="more"), ANN)
+        os.kill(pid, signal.SIGCONT)
+        async with asyncio.timeout(20), keeper.changed:
+            await keeper.changed.wait_for(lambda: keeper.config.hash != config.hash)
+        assert keeper.config.hash == keeper.status().config_hash
+        trail = (tmp_path / "data" / "audit.jsonl").read_text().splitlines()
+        assert ('"outcome": "timed_out"' in trail[-2], '"outcome": "ok"' in trail[-1]) == (True, True)
+        assert "nothing to reload" in (await acting.act("reload-strategy", ActionRequest(), ANN)).message
+        write_config(tmp_path)
+        assert (await acting.act("reload-strategy", ActionRequest(), ANN)).changed
+        assert keeper.config.hash == keeper.status().config_hash == config.hash
+    finally:
+        await stopping.stop_now()
+        telemetry.close()
+
+
+async def test_while_a_reload_is_unanswered_nothing_is_called_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(operations, "RELOAD_LIMIT_S", 0.2)
+    config = load(write_config(tmp_path))
+    config.folders.data.mkdir()
+    telemetry, audit = Telemetry(config.folders.log_file), Audit(config.folders.data / "audit.jsonl")
+    keeper = Keeper(
+        config, mode="test", engine_argv=(sys.executable, str(DOUBLE)), telemetry=telemetry, audit=audit,
+        http_address="",
+    )  # fmt: skip
+    stopping = Stopping(keeper)
+    acting = Operations(keeper, stopping)
+    try:
+        await keeper.bring_up()
+        write_config(tmp_path, strategy=STRATEGY_TOML.replace("20 ether", "30 ether"))
+        os.kill(keeper.engine.pid, signal.SIGSTOP)
+        with pytest.raises(TimedOut):
+            await acting.act("reload-strategy", ActionRequest(), ANN)
+        write_config(tmp_path)
+        with pytest.raises(TimedOut):
+            await acting.act("reload-strategy", ActionRequest(), ANN)
+    finally:
+        await stopping.stop_now()
+        telemetry.close()
+
+
+def test_what_was_seen_before_a_reload_proves_nothing_after_it():
+    now_s = time.monotonic()
+    history = History(lambda: now_s)
+
+    def add(seen):
+        history.add(7, {"counts": {"happenings": {"pending_seen": seen}}, "stages": {}})
+
+    add(10)
+    now_s += 1
+    add(20)
+    assert history.risen("happenings", "pending_seen", 300) == 20
+    now_s += 1
+    history.begin_anew()
+    assert history.risen("happenings", "pending_seen", 300) == 0
+    add(21)
+    now_s += 1
+    add(24)
+    assert history.risen("happenings", "pending_seen", 300) == 3
