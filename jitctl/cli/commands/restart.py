@@ -10,7 +10,7 @@ import typer
 from jitctl.cli import options, render
 from jitctl.cli.commands import start, stop
 from jitctl.cli.commands.start import Mode
-from jitctl.cli.confirm import confirm
+from jitctl.cli.confirm import confirm, place
 from jitctl.cli.options import OutputOption, ReasonOption, YesOption
 from jitctl.cli.render import Format
 from jitctl.errors import DaemonNotRunning
@@ -55,7 +55,8 @@ def restart(
     if wanted is Mode.PRODUCTION and not force:
         _require_validated(found)
     if wanted is Mode.PRODUCTION and not yes:
-        confirm("restart a bot that submits to the chain", word="production")
+        # Not what runs now: the new bot takes the files as they are.
+        confirm(f"restart a bot that submits to {place(config)}", word="production")
     unit = service.unit_in_charge(config)
     known = service.describe(unit) if unit else None
     if known is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jitctl.cli import options, render
-from jitctl.cli.confirm import confirm
+from jitctl.cli.confirm import confirm, place
 from jitctl.cli.options import OutputOption, ReasonOption, YesOption
 from jitctl.cli.render import Format
 from jitctl.errors import (
@@ -94,7 +94,7 @@ def bring_up(
     if (owner := keeper_lock.keeper_of(found.run)) is not None:
         raise keeper_lock.taken(found.run, owner)
     if mode is Mode.PRODUCTION and not yes:
-        confirm("start a bot that submits to the chain", word="production")
+        confirm(f"start a bot that submits to {place(found.config)}", word="production")
     unit = service.unit_in_charge(found.config)
     argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(found.config), "--mode", mode]
     argv += ["--reason", reason] if reason else []
@@ -150,7 +150,8 @@ def _over_running(
     if alive and mode is Mode.TEST:
         raise Refused("a production bot runs here", hint="end it first: jitctl stop")
     if mode is Mode.PRODUCTION and not yes:
-        confirm("start a bot that submits to the chain", word="production")
+        where = place(options.config_dir(ctx), running)
+        confirm(f"start a bot that submits to {where}", word="production")
     asked = options.client(ctx, timeout_s=READY_LIMIT_S)
     asked.call("start", body={**asking, "mode": str(mode)})
     _say_what_the_unit_does(ctx, mode)
