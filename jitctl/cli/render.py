@@ -44,9 +44,12 @@ def result(data: dict[str, Any], output: str, text: Callable[[dict[str, Any]], s
         _write(sys.stdout, text(data))
 
 
-def json_line(data: dict[str, Any]) -> None:
-    """Print data as one line of JSON, for whoever reads a stream."""
-    _write(sys.stdout, json.dumps(data, ensure_ascii=False))
+def stream(bodies: Iterator[dict[str, Any]], *, every_s: float) -> None:
+    """Print one line of JSON after another, until interrupted."""
+    with suppress(KeyboardInterrupt):
+        for body in bodies:
+            _write(sys.stdout, json.dumps(body, ensure_ascii=False))
+            time.sleep(every_s)
 
 
 def live(frames: Iterator[RenderableType], *, every_s: float) -> None:
@@ -55,9 +58,10 @@ def live(frames: Iterator[RenderableType], *, every_s: float) -> None:
     from rich.live import Live
 
     if not sys.stdout.isatty():
-        for frame in frames:
-            _write(sys.stdout, rich_text(frame, width=PIPE_WIDTH))
-            time.sleep(every_s)
+        with suppress(KeyboardInterrupt):
+            for frame in frames:
+                _write(sys.stdout, rich_text(frame, width=PIPE_WIDTH))
+                time.sleep(every_s)
         return
     plain = bool(os.environ.get("NO_COLOR"))
     # Ctrl-C is how a screen is left, not an error.
@@ -163,7 +167,7 @@ def rich_text(renderable: Any, *, width: int | None = None) -> str:
     console = Console(width=width or (160 if plain else None), no_color=plain, force_terminal=not plain)
     with console.capture() as captured:
         console.print(renderable)
-    return captured.get().rstrip("\n")
+    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
 
 
 @contextmanager
