@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -62,14 +63,19 @@ class Operations:
                 after=after, mode=self._keeper.mode, outcome="ok", at=found.time_s,
             )  # fmt: skip
 
-    async def act(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
-        """Do one verb and record it; a verb that loosens is refused while it cannot be recorded."""
+    async def act(
+        self, verb: str, request: ActionRequest, caller: Caller, gone: Callable[[], bool] = lambda: False
+    ) -> ActionReply:
+        """Do one verb and record it; a verb that loosens is refused while it cannot be recorded.
+
+        It is also refused once its caller is `gone`: whoever gave it up may have paused since.
+        """
         route = BY_VERB[verb]
         before, state_before, began = self._standing(verb), self._keeper.state(), time.monotonic()
         try:
             if not route.tightens:
                 self._keeper.audit.require()
-            reply = await self._do(verb, request, caller)
+            reply = await self._do(verb, request, caller, gone)
         except JitError as error:
             self._record(verb, request, caller, before, error.code, error.message)
             raise
@@ -83,7 +89,9 @@ class Operations:
             elapsed_ms=round(elapsed_ms, 3),
         )
 
-    async def _do(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
+    async def _do(
+        self, verb: str, request: ActionRequest, caller: Caller, gone: Callable[[], bool]
+    ) -> ActionReply:
         # Tightening is not behind the lock: a start or stop that hangs must not keep anyone from it.
         match verb:
             case "pause":
@@ -95,6 +103,8 @@ class Operations:
             case "stop":
                 return await self.stopping.stop(request, caller)
         async with self._one_action:
+            if gone():
+                raise Refused(f"{verb} came too late: whoever asked did not wait for it")
             match verb:
                 case "resume" | "clear-halt":
                     return await self._loosen(verb, request, caller)
@@ -134,7 +144,9 @@ class Operations:
 
     async def _loosen(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
         engine = self._keeper.running_engine(verb)
-        body = await engine.ask(verb, limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason)
+        body = await engine.ask(
+            verb, limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason, until_s=_until_s()
+        )
         return reply_of(body)
 
     async def _crisis_mode(self, request: ActionRequest, caller: Caller) -> ActionReply:
@@ -149,7 +161,8 @@ class Operations:
         except Refused as unwritable:
             barred = unwritable
         engine = self._keeper.running_engine("set the crisis level")
-        args = {"level": request.level, "may_loosen": barred is None and allows(caller.role, ADMIN)}
+        may_loosen = barred is None and allows(caller.role, ADMIN)
+        args = {"level": request.level, "may_loosen": may_loosen, "until_s": _until_s()}
         try:
             body = await engine.ask(
                 "crisis-mode", limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason, **args
@@ -229,3 +242,8 @@ class Operations:
             self._keeper.validated.require(config.hash)
         elif not request.reason:
             raise UsageError("--force needs a reason", hint="it is kept in the audit trail")
+
+
+def _until_s() -> float:
+    """Return until when (monotonic) the engine may loosen: then whoever asked is told that it did not."""
+    return time.monotonic() + COMMAND_LIMIT_S

@@ -10,7 +10,7 @@ from installation import POOLS_TOML, STRATEGY_TOML, eventually, running_keeper
 
 from jitctl.config.load import load
 from jitctl.daemon.history import History
-from jitctl.errors import ConfigError, Refused, UsageError
+from jitctl.errors import ConfigError, Refused, TimedOut, UsageError
 from jitctl.safety.latch import Latch
 from jitctl.safety.validated import FRESH_S, ValidationRecord
 
@@ -26,6 +26,21 @@ def keeper(tmp_path):
 
 def last(keeper):
     return keeper.audit()[-1]
+
+
+def test_a_resume_that_nobody_waits_for_undoes_no_pause(keeper):
+    asked = keeper.client()
+    asked.call("pause", body={"reason": "one"})
+    keeper.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(TimedOut):
+            asked.call("resume", body={"reason": "stale"}, timeout_s=0.2)
+    finally:
+        keeper.process.send_signal(signal.SIGCONT)
+    eventually(lambda: keeper.audit()[-1]["why"] == "stale", "the late resume is in the trail")
+    assert keeper.audit()[-1]["outcome"] == "refused"
+    assert keeper.client().call("status")["state"] == "PAUSED"
+    assert keeper.client().call("resume")["state"] == "RUNNING"
 
 
 def test_emergency_stop_halts_and_is_repeated_safely(keeper):
