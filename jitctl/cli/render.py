@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +19,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 PIPE_WIDTH = 140
+_NARROWEST = 20
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
+NEXT = {
+    "PAUSED": "once looked into: jitctl resume",
+    "HALTED": "once looked into: jitctl clear-halt --reason ...",
+}
+"""What leads on from a state that does not end by itself."""
 _STATE_COLOURS = {"RUNNING": "green", "PAUSED": "yellow", "HALTED": "red", "STOPPED": "yellow"}
 
 
@@ -121,6 +129,20 @@ def action_text(reply: dict[str, Any]) -> str:
 
 def state_word(state: str) -> str:
     return paint(printable(state), _STATE_COLOURS.get(state, "bold"), sys.stdout)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that stdout is; None in a pipe, whose lines are left whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(prefix: str, text: str, *, indent: int) -> str:
+    """Return `prefix` and text, folded on a terminal so that it stays right of `indent` columns."""
+    width = terminal_width()
+    if width is None or width - indent < _NARROWEST:
+        return prefix + text
+    lines = textwrap.wrap(text, width - indent) or [""]
+    return prefix + f"\n{' ' * indent}".join(lines)
 
 
 def mark(word: str, colour: str) -> str:

@@ -133,7 +133,7 @@ def _trading(status: dict[str, Any], today: dict[str, Any] | None) -> list[tuple
         ("seen", f"{seen or '?'} pending, {swaps or '?'} swaps"),
         ("queue", f"{waiting} waiting, {count(happened.get('pending_dropped')) or '?'} dropped"),
         ("attempts", ", ".join(f"{n} {name}" for name, n in sent.items() if n) or "none sent"),
-        ("abandoned", f"{count(outcomes.get('abandoned')) or '?'} before they were sent"),
+        ("abandoned", count(outcomes.get("abandoned")) or "?"),
         ("success", rate),
         ("out now", "?" if bundles is None else f"{bundles} bundle{'' if bundles == 1 else 's'}"),
         ("net today", net),

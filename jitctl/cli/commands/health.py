@@ -27,7 +27,7 @@ def health(ctx: typer.Context, strict: StrictOption = False, output: OutputOptio
     Example: jitctl health -o json
     """
     asked = options.client(ctx, timeout_s=5.0)
-    found = asked.call("health")
+    found = asked.call("health", probe=True)
     options.warn_of_version(asked)
     render.result(found, output, _text)
     if not found.get("live"):

@@ -113,7 +113,7 @@ def bring_up(
 def running_bot(ctx: typer.Context) -> dict[str, Any] | None:
     """Return the status of the daemon that answers, None if none does."""
     try:
-        return options.client(ctx, timeout_s=5.0).call("status")
+        return options.client(ctx, timeout_s=5.0).call("status", probe=True)
     except DaemonNotRunning:
         return None
 
@@ -262,12 +262,15 @@ def _tail(path: Path, count: int = LOG_LINES) -> list[str]:
 
 def status_text(status: dict[str, Any]) -> str:
     """Return what a start shows of a status."""
-    state, mode = render.state_word(str(status.get("state"))), status.get("mode")
+    state, mode = str(status.get("state")), status.get("mode")
     reason = render.printable(str(status.get("reason") or ""))
+    submits = mode == "production" and state == "RUNNING"
+    word = render.state_word(state)
     return render.table(
         [
-            ("state", f"{state} ({reason})" if reason else state),
-            ("mode", f"{mode}: {'nothing is submitted' if mode == 'test' else 'bundles are submitted'}"),
+            ("state", f"{word} ({reason})" if reason else word),
+            ("mode", f"{mode}: {'bundles are submitted' if submits else 'nothing is submitted'}"),
+            ("next", render.NEXT.get(state, "")),
             ("daemon", f"pid {status.get('keeperPid')}"),
             ("http", str(status.get("http"))),
             ("log", str(status.get("logFile"))),

@@ -93,8 +93,13 @@ def _text(found: dict[str, Any]) -> str:
     age = engine.get("figuresAgeS")
     crisis = found.get("crisisLevel")
     memory = found.get("memoryMb") or {}
+    since_s = found.get("sinceS")
+    since = f"{render.duration(max(0.0, time.time() - since_s))} ago" if since_s else ""
+    who = f"by {render.printable(str(found['who']))}" if found.get("who") else ""
     rows = [
         ("state", f"{state} ({reason})" if reason else state),
+        ("since", ", ".join(part for part in (since, who) if part)),
+        ("next", _next(found)),
         ("mode", str(found.get("mode"))),
         ("trading", "ready" if found.get("tradingReady") else "not ready"),
         ("latch", "" if found.get("armed") else "HALTED: nothing can be signed"),
@@ -113,6 +118,16 @@ def _text(found: dict[str, Any]) -> str:
         ("log", str(found.get("logFile"))),
     ]
     return render.table(rows)
+
+
+def _next(found: dict[str, Any]) -> str:
+    """Return what to do about what is wrong; empty where nothing is."""
+    engine = found.get("engine", {})
+    if not engine.get("alive"):
+        return f"see the log, then: jitctl start --mode {found.get('mode')}"
+    if not engine.get("responsive"):
+        return "jitctl pause makes sure that nothing is submitted; jitctl stop ends it"
+    return render.NEXT.get(str(found.get("state")), "")
 
 
 def _crisis(found: dict[str, Any]) -> str:
