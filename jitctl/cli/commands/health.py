@@ -21,8 +21,9 @@ _MARKS = {
 def health(ctx: typer.Context, strict: StrictOption = False, output: OutputOption = Format.TEXT) -> None:
     """Is the bot alive, and can it trade?
 
-    Alive means that the engine's own command queue answers; a silent node or a pause makes the bot
-    "degraded", not down. Exit code 0 alive, 1 down, 10 degraded with --strict, 3 no daemon.
+    Alive means that the engine's own command queue answers; a silent node, a pause or a halt makes the bot
+    "degraded", not down. Exit code 0 alive, 1 down, 10 degraded with --strict, 3 no daemon, 5 the daemon
+    does not answer.
 
     Example: jitctl health -o json
     """

@@ -34,7 +34,8 @@ def restart(
     """Stop the bot in good order and start it again.
 
     In the mode that runs now, or in --mode. The configuration is checked first: with a broken one, or
-    for production with one that no validate-live has passed, the bot goes on as it is, exit code 4 or 9.
+    for production with one that neither passed validate-live nor ran within a day, the bot goes on as it
+    is, exit code 4 or 9. Production asks first, naming chain and executor.
     Where nothing runs this starts only if --mode says how, else exit code 3. Where [service] names a
     systemd unit, this goes through systemctl.
 

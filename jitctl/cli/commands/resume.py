@@ -19,7 +19,7 @@ def resume(
     """Go on after a pause.
 
     Asks first when a production bot would trade again, naming chain and executor; automation passes --yes
-    and --reason. A halted bot is not resumed (exit code 9): see clear-halt.
+    and --reason. A halted bot is not resumed (exit code 9): see clear-halt. Exit code 3 nothing runs.
 
     Example: jitctl resume --yes --reason "maintenance done"
     """

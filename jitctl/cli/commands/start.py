@@ -65,7 +65,8 @@ def start(
 
     Returns when the bot is ready, or says why it is not, with the log's last lines. Over a running test
     bot, --mode production replaces its engine; it wants a validate-live of the same configuration that
-    passed within a day. Starting what runs already is done, exit code 0. Where [service] names a systemd
+    passed within a day, or one that ran in production until then, else exit code 9. It asks first, naming
+    chain and executor. Starting what runs already is done, exit code 0. Where [service] names a systemd
     unit, this goes through systemctl.
 
     Example: jitctl start --mode test
