@@ -209,8 +209,10 @@ def _pool_table(pools: dict[str, Any] | None, wide: bool, room: int) -> Renderab
 
 
 def _warnings(status: dict[str, Any]) -> list[Text]:
-    recent: Sequence[dict[str, Any]] = (status.get("recent") or [])[-ALERTS_SHOWN:]
-    lines = [Text(printable(f"{_clock(line)} {line.get('event')} {_said(line)}")) for line in recent]
+    recent: list[dict[str, Any]] = status.get("recent") or []
+    # A silent engine writes its stack there, line by line: the log is the place for that.
+    told = [line for line in recent if line.get("event") != "engine_stderr"][-ALERTS_SHOWN:]
+    lines = [Text(printable(f"{_clock(line)} {line.get('event')} {_said(line)}")) for line in told]
     return lines or [Text("none since the daemon's start", style="dim")]
 
 

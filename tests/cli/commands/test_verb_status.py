@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 
 
@@ -12,6 +13,15 @@ def test_status_as_text_and_json(keeper, jitctl):
     text = jitctl("status").stdout
     assert "RUNNING" in text
     assert f"pid {shown['engine']['pid']}, answers in" in text
+
+
+def test_an_old_runbooks_heap_dump_signal_ends_nothing(keeper, jitctl):
+    before = json.loads(jitctl("status", "-o", "json").stdout)
+    os.kill(before["keeperPid"], signal.SIGUSR2)
+    os.kill(before["engine"]["pid"], signal.SIGUSR2)
+    after = json.loads(jitctl("status", "-o", "json").stdout)
+    assert (after["keeperPid"], after["engine"]["pid"]) == (before["keeperPid"], before["engine"]["pid"])
+    assert after["engine"]["alive"]
 
 
 def test_status_of_nothing_is_3(installed, jitctl):
