@@ -25,7 +25,10 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Morning:
-    """What the verbs answered; None, with the reason in `missing`, where one could not."""
+    """What the verbs answered; None, with the reason in `missing`, where one could not.
+
+    `missing["silent"]` says that a daemon is there and does not answer, `missing["hint"]` what to do.
+    """
 
     health: Body | None
     status: Body | None
@@ -50,11 +53,11 @@ def findings(found: Morning) -> Iterable[Finding]:
 def _health(found: Morning) -> Finding:
     if found.health is None:
         why = found.missing["health"]
-        return Finding("health", FAIL, why, "jitctl start --mode test; its log says why it ended")
+        return Finding("health", FAIL, why, found.missing.get("hint", "see the log"))
     health = found.health
     detail = f"{health['status']}: {health['mode']} mode, {health['state']}"
     if not health["live"]:
-        return Finding("health", FAIL, detail, "the engine does not answer: see jitctl status")
+        return Finding("health", FAIL, detail, "jitctl status says why, and what to do")
     if health["state"] == "HALTED":
         return Finding("health", FAIL, detail, "find out why, then: jitctl clear-halt --reason ...")
     return Finding("health", PASS if health["status"] == "ok" else WARN, detail, "see: jitctl health")
@@ -117,7 +120,7 @@ def _error_rate(days: Sequence[Body], attempts: int) -> Finding:
 
 def _errors_logged(found: Morning) -> Finding:
     if found.status is None:
-        return Finding("errors-logged", UNKNOWN, found.missing["health"], "see the log")
+        return Finding("errors-logged", UNKNOWN, found.missing["health"], "see the log: logs/jit-bot.log")
     errors = [line for line in found.status.get("recent", []) if line.get("level") == "error"]
     if not errors:
         return Finding("errors-logged", PASS, "none since the daemon's start")
@@ -144,6 +147,8 @@ def _configuration(found: Morning) -> Finding:
     if found.config_hash is None:
         return Finding("configuration", FAIL, found.missing["config"], "see: jitctl validate-config")
     running = found.status.get("configHash") if found.status is not None else None
+    if running is None and "silent" in found.missing:
+        return Finding("configuration", UNKNOWN, found.missing["health"], "see: health")
     if running is None:
         return Finding("configuration", PASS, "the files are valid; nothing runs with them")
     if running != found.config_hash:
@@ -153,6 +158,8 @@ def _configuration(found: Morning) -> Finding:
 
 
 def _latency(found: Morning) -> Finding:
+    if found.status is None and "silent" in found.missing:
+        return Finding("latency", UNKNOWN, found.missing["health"], "see: health")
     stages = found.status.get("figures", {}).get("stages", {}) if found.status is not None else {}
     stage = next((name for name in ("seen_to_sent", "seen_to_simulated") if name in stages), None)
     if stage is None:

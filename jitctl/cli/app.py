@@ -46,8 +46,11 @@ class LazyGroup(TyperGroup):
         if args and args[0] not in BY_NAME and not args[0].startswith("-"):
             import difflib
 
-            near = difflib.get_close_matches(args[0], BY_NAME, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "jitctl --help lists the verbs"
+            # All of them: `stat` is as near to `start` as to `status`.
+            begun = [name for name in BY_NAME if name.startswith(args[0])]
+            near = begun or difflib.get_close_matches(args[0], BY_NAME, n=3)
+            meant = " or ".join(repr(name) for name in near)
+            hint = f"did you mean {meant}?" if near else "jitctl --help lists the verbs"
             raise UsageError(f"there is no verb {args[0]!r}", hint=hint)
         return super().resolve_command(ctx, args)
 
@@ -117,7 +120,9 @@ def _root(
 
     Every verb takes -o json. Exit codes: 0 done, 1 failed, 2 usage, 3 daemon not running,
     4 configuration invalid, 5 timed out, 6 not permitted, 7 positions open, 8 cannot determine,
-    9 refused in this state.
+    9 refused in this state, 10 warnings under --strict.
+
+    Completion: eval "$(_JITCTL_COMPLETE=source_bash jitctl)"
     """
 
 
@@ -135,6 +140,9 @@ def run(args: list[str]) -> int:
     except JitError as failure:
         render.error(failure, output)
         return failure.exit_code
+    except click.exceptions.NoArgsIsHelpError as failure:
+        render.note(failure.format_message())
+        return UsageError.exit_code
     except click.ClickException as failure:
         render.error(_usage(failure), output)
         return UsageError.exit_code
@@ -154,8 +162,6 @@ def run(args: list[str]) -> int:
 
 def _usage(failure: click.ClickException) -> UsageError:
     context = getattr(failure, "ctx", None)
-    if isinstance(failure, click.exceptions.NoArgsIsHelpError):
-        return UsageError(failure.format_message())
     hint = f"see: {context.command_path} --help" if context is not None else "see: jitctl --help"
     return UsageError(" ".join(failure.format_message().split()), hint=hint)
 

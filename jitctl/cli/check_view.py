@@ -37,10 +37,12 @@ def text(report: dict[str, Any]) -> str:
     for check in checks:
         word, colour = _MARKS.get(str(check.get("result")), _MARKS["unknown"])
         name, detail = str(check.get("name")).ljust(width), render.printable(str(check.get("detail", "")))
-        lines.append(f"{render.mark(word, colour)}  {name}  {detail}".rstrip())
+        line = render.wrapped(f"{render.mark(word, colour)}  {name}  ", detail, indent=width + 8)
+        lines.append(line.rstrip())
         remedy = str(check.get("remedy", ""))
         if remedy and check.get("result") != "pass":
-            lines.append(f"      {' ' * width}  -> {render.printable(remedy)}")
+            arrow = f"      {' ' * width}  -> "
+            lines.append(render.wrapped(arrow, render.printable(remedy), indent=len(arrow)))
     results = Counter(str(check.get("result")) for check in checks)
     counts = [f"{results[result]} {word}" for result, word in _COUNTED.items() if results[result]]
     took = report.get("elapsedMs") or 0.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Any
 
 from jitctl.cli import render
 from jitctl.errors import JitError, UsageError
@@ -18,3 +20,13 @@ def confirm(what: str, *, word: str) -> None:
     render.note(f"This will {what}. Type {word!r} to go on:")
     if sys.stdin.readline().strip() != word:
         raise JitError("not confirmed; nothing was done")
+
+
+def place(config_dir: Path, running: dict[str, Any] | None = None) -> str:
+    """Return the chain and the executor that a confirmation names: those that run, else the file's."""
+    chain_id, executor = (running or {}).get("chainId"), (running or {}).get("executor")
+    if not chain_id or not executor:
+        from jitctl.config.locate import quick_place
+
+        chain_id, executor = quick_place(config_dir)
+    return f"chain {chain_id or 'unknown'} through executor {executor or 'unknown'}"

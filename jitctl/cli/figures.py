@@ -8,10 +8,10 @@ from decimal import ROUND_HALF_EVEN, Decimal
 _BARS = "▁▂▃▄▅▆▇█"
 
 
-def ether(wei: str | int) -> str:
-    """Return wei as ETH with six decimals; `-o json` has it exactly."""
+def ether(wei: str | int, decimals: int = 6) -> str:
+    """Return wei as ETH, rounded; `-o json` has it exactly."""
     amount = Decimal(wei) / 10**18
-    return f"{amount.quantize(Decimal('0.000001'), ROUND_HALF_EVEN):f} ETH"
+    return f"{amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN):f} ETH"
 
 
 def sparkline(values: Sequence[float], width: int = 30) -> str:

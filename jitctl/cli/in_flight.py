@@ -45,12 +45,7 @@ def wait_until_none(asked: Client, reply: dict[str, Any], timeout_s: float) -> d
                 "lastTargetBlock": last_target, "headNumber": found.get("headNumber"),
             }  # fmt: skip
         if waited_s >= timeout_s:
-            raise TimedOut(
-                f"paused, but not clear after {timeout_s:g} s: {left}",
-                hint="a paused bot closes nothing: jitctl resume lets it, or close with the guardian's key"
-                if figures.get("openPositions")
-                else "nothing new is submitted; go on waiting with: jitctl pause --wait",
-            )
+            raise TimedOut(f"paused, but not clear after {timeout_s:g} s: {left}", hint=_what_next(found))
         if not told:
             render.note(f"waiting: {left}")
             told = True
@@ -71,12 +66,23 @@ def _unknown(why: str) -> JitError:
     )
 
 
+def _what_next(found: dict[str, Any]) -> str:
+    if found.get("figures", {}).get("openPositions"):
+        return "a paused bot closes nothing: jitctl resume lets it, or close with the guardian's key"
+    if not found.get("engine", {}).get("responsive"):
+        return "nobody here can tell; ask the chain: jitctl verify-no-open-positions"
+    return "nothing new is submitted; go on waiting with: jitctl pause --wait"
+
+
 def _left(found: dict[str, Any]) -> str:
     """Return what is still in flight as of the engine's figures; "" if nothing is."""
+    if not found:
+        return "the daemon does not answer"
     engine, figures = found.get("engine", {}), found.get("figures", {})
     age_s = engine.get("figuresAgeS")
     if not engine.get("responsive") or age_s is None or age_s > FRESH_S:
-        return f"the engine has not reported for {render.duration(age_s)}"
+        since = "yet" if age_s is None else f"for {render.duration(age_s)}"
+        return f"the engine has not reported {since}"
     bundles = figures.get("outstandingBundles")
     if bundles is None or not figures.get("synced", True):
         return "the engine is not in step with the chain"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +19,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 PIPE_WIDTH = 140
+_NARROWEST = 20
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
+NEXT = {
+    "PAUSED": "once looked into: jitctl resume",
+    "HALTED": "once looked into: jitctl clear-halt --reason ...",
+}
+"""What leads on from a state that does not end by itself."""
 _STATE_COLOURS = {"RUNNING": "green", "PAUSED": "yellow", "HALTED": "red", "STOPPED": "yellow"}
 
 
@@ -44,9 +52,12 @@ def result(data: dict[str, Any], output: str, text: Callable[[dict[str, Any]], s
         _write(sys.stdout, text(data))
 
 
-def json_line(data: dict[str, Any]) -> None:
-    """Print data as one line of JSON, for whoever reads a stream."""
-    _write(sys.stdout, json.dumps(data, ensure_ascii=False))
+def stream(bodies: Iterator[dict[str, Any]], *, every_s: float) -> None:
+    """Print one line of JSON after another, until interrupted."""
+    with suppress(KeyboardInterrupt):
+        for body in bodies:
+            _write(sys.stdout, json.dumps(body, ensure_ascii=False))
+            time.sleep(every_s)
 
 
 def live(frames: Iterator[RenderableType], *, every_s: float) -> None:
@@ -55,9 +66,10 @@ def live(frames: Iterator[RenderableType], *, every_s: float) -> None:
     from rich.live import Live
 
     if not sys.stdout.isatty():
-        for frame in frames:
-            _write(sys.stdout, rich_text(frame, width=PIPE_WIDTH))
-            time.sleep(every_s)
+        with suppress(KeyboardInterrupt):
+            for frame in frames:
+                _write(sys.stdout, rich_text(frame, width=PIPE_WIDTH))
+                time.sleep(every_s)
         return
     plain = bool(os.environ.get("NO_COLOR"))
     # Ctrl-C is how a screen is left, not an error.
@@ -119,6 +131,20 @@ def state_word(state: str) -> str:
     return paint(printable(state), _STATE_COLOURS.get(state, "bold"), sys.stdout)
 
 
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that stdout is; None in a pipe, whose lines are left whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(prefix: str, text: str, *, indent: int) -> str:
+    """Return `prefix` and text, folded on a terminal so that it stays right of `indent` columns."""
+    width = terminal_width()
+    if width is None or width - indent < _NARROWEST:
+        return prefix + text
+    lines = textwrap.wrap(text, width - indent) or [""]
+    return prefix + f"\n{' ' * indent}".join(lines)
+
+
 def mark(word: str, colour: str) -> str:
     """Return a check's result as a word of fixed width."""
     return paint(word.ljust(4), colour, sys.stdout)
@@ -163,7 +189,7 @@ def rich_text(renderable: Any, *, width: int | None = None) -> str:
     console = Console(width=width or (160 if plain else None), no_color=plain, force_terminal=not plain)
     with console.capture() as captured:
         console.print(renderable)
-    return captured.get().rstrip("\n")
+    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
 
 
 @contextmanager

@@ -1,12 +1,16 @@
-"""One frame of `status --watch`: everything that an operator looks at first, on one screen."""
+"""One frame of `status --watch`: everything that an operator looks at first, on one screen.
+
+A frame fits the terminal that it is drawn on: every row is one line, rows that say least go first.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +18,7 @@ from rich.text import Text
 from jitctl.cli.commands.pool_status import health_word
 from jitctl.cli.figures import count, ether, sparkline
 from jitctl.cli.render import duration, printable
+from jitctl.errors import JitError
 
 STATE_STYLES = {
     "RUNNING": "bold green",
@@ -21,32 +26,78 @@ STATE_STYLES = {
     "HALTED": "bold red",
     "STOPPED": "bold yellow",
 }
-SHOWN_STAGES = (
-    "decode", "evaluate", "simulate", "sign", "commit", "submit", "seen_to_simulated", "seen_to_sent",
+STAGES = (
+    "seen_to_sent", "seen_to_simulated", "simulate", "submit", "commit", "sign", "evaluate", "decode",
 )  # fmt: skip
+"""In the order in which they are wanted where there is little room."""
 ALERTS_SHOWN = 4
-SPARK_WIDTH = 20
-_STALE_S = 3.0
+WIDE = 110
+"""From this width on there is room for a pool's price and for every percentile."""
+_FRAME_LINES = 2
+_HEADING_LINES = 2
 
 
-def frame(
-    status: dict[str, Any], pools: dict[str, Any] | None, today: dict[str, Any] | None
-) -> RenderableType:
-    """Return a frame of the three bodies; what could not be asked is None and shown as unknown."""
-    return Group(
-        Panel(_head(status), box=box.ROUNDED, title="jitctl", title_align="left"),
-        _side_by_side(_trading(status, today), _nodes(status)),
-        _side_by_side(_stages(status), _pools(pools)),
-        _alerts(status),
+class Screen:
+    """A frame of the three bodies; what could not be asked is None and shown as unknown.
+
+    `lost` says why the daemon does not answer; the bodies are then the last that it gave, `lost_s` ago.
+    """
+
+    def __init__(
+        self,
+        status: dict[str, Any],
+        pools: dict[str, Any] | None,
+        today: dict[str, Any] | None,
+        *,
+        lost: JitError | None = None,
+        lost_s: float = 0.0,
+    ) -> None:
+        self._status = status
+        self._pools = pools
+        self._today = today
+        self._lost = lost
+        self._lost_s = lost_s
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.max_width >= WIDE
+        head = _head(self._status, self._lost, self._lost_s)
+        trading, nodes = _trading(self._status, self._today), _nodes(self._status)
+        warnings = _warnings(self._status)
+        # What has no height, as a pipe, gets everything.
+        room = console.size.height if console.is_terminal else 1_000
+        room -= len(head) + _FRAME_LINES + 1 + max(len(trading), len(nodes))
+        shown = min(len(warnings), max(1, room - _FRAME_LINES - _HEADING_LINES - len(STAGES)))
+        room -= _FRAME_LINES + shown + _HEADING_LINES
+        yield _panel("jitctl", head)
+        yield _side_by_side(_facts("trading", trading), _facts("nodes and relays", nodes))
+        if room > 0:
+            yield _side_by_side(_stages(self._status, wide, room), _pool_table(self._pools, wide, room))
+        yield _panel("latest warnings", warnings[-shown:])
+
+
+def _head(status: dict[str, Any], lost: JitError | None, lost_s: float) -> list[Text]:
+    state = str(status.get("state"))
+    ready = "ready to trade" if status.get("tradingReady") else "not ready to trade"
+    lines = []
+    if lost:
+        lines.append(Text(printable(lost.message), style="bold red"))
+        lines += [Text(printable(lost.hint))] if lost.hint else []
+        lines.append(Text(f"below is what it said {duration(lost_s)} ago", style="bold red"))
+    lines.append(
+        Text.assemble(
+            (state, STATE_STYLES.get(state, "bold")),
+            f"  {status.get('mode')} on chain {status.get('chainId')}, {ready}",
+            f", up {duration(status.get('uptimeS'))}",
+        )
     )
-
-
-def _head(status: dict[str, Any]) -> RenderableType:
-    lines = [_state_line(status)]
+    if by := _by(status.get("who"), status.get("reason"), status.get("sinceS")):
+        lines.append(Text(f"for {by}"))
     crisis = str(status.get("crisisLevel") or "off")
-    if crisis != "off":
+    if crisis == "off":
+        lines.append(Text("crisis level off", style="dim"))
+    else:
         by = _by(status.get("crisisWho"), status.get("crisisReason"), status.get("crisisSinceS"))
-        lines.append(Text.assemble(("crisis ", "bold"), (crisis, "bold red"), by))
+        lines.append(Text.assemble("crisis level ", (crisis, "bold red"), f" for {by}" if by else ""))
     if not status.get("armed"):
         lines.append(Text("HALTED: nothing can be signed", style="bold red"))
     engine = status.get("engine") or {}
@@ -55,115 +106,150 @@ def _head(status: dict[str, Any]) -> RenderableType:
     elif not engine.get("responsive"):
         age = duration(engine.get("figuresAgeS"))
         lines.append(Text(f"THE ENGINE DOES NOT ANSWER; its figures are {age} old", style="bold red"))
-    return Group(*lines)
-
-
-def _state_line(status: dict[str, Any]) -> Text:
-    state = str(status.get("state"))
-    ready = "ready to trade" if status.get("tradingReady") else "not ready to trade"
-    about = f"   {status.get('mode')} on chain {status.get('chainId')}, {ready}"
-    up = f"   up {duration(status.get('uptimeS'))}"
-    by = _by(status.get("who"), status.get("reason"), status.get("sinceS")) if state != "RUNNING" else ""
-    return Text.assemble((state, STATE_STYLES.get(state, "bold")), by, about, up)
+    return lines
 
 
 def _by(who: Any, why: Any, since_s: Any) -> str:
-    ago = f", {duration(max(0.0, time.time() - float(since_s)))} ago" if since_s else ""
-    by = f" by {printable(str(who))}" if who else ""
-    return f"{by}: {printable(str(why))}{ago}" if why else f"{by}{ago}"
+    """Return `5m 2s, by NAME: REASON`, as much of it as is known."""
+    parts = [duration(max(0.0, time.time() - float(since_s)))] if since_s else []
+    parts += [f"by {who}"] if who else []
+    return printable(", ".join(parts) + (f": {why}" if why else ""))
 
 
-def _trading(status: dict[str, Any], today: dict[str, Any] | None) -> Table:
+def _trading(status: dict[str, Any], today: dict[str, Any] | None) -> list[tuple[str, str]]:
     figures = status.get("figures") or {}
     counts = figures.get("counts") or {}
     outcomes, happened = counts.get("outcomes") or {}, counts.get("happenings") or {}
-    decided = sum(outcomes.get(name, 0) for name in ("landed", "missed", "reverted"))
-    rate = f"{outcomes.get('landed', 0) / decided:.1%}" if decided else "nothing sent"
-    queue = (figures.get("queues") or {}).get("pending")
-    table = _facts("trading")
-    table.add_row("pending seen", count(happened.get("pending_seen")))
-    table.add_row("swaps decoded", count(happened.get("pending_understood")))
-    table.add_row("queue", f"{count(queue)} waiting, {count(happened.get('pending_dropped'))} dropped")
-    table.add_row("attempts", ", ".join(f"{number} {name}" for name, number in outcomes.items() if number))
-    table.add_row("success rate", rate)
-    table.add_row("out now", f"{figures.get('outstandingBundles', '?')} bundles")
-    net = ether(today["netWei"]) if today is not None else "unknown"
-    landed = f", {today['successfulAttempts']} of {today['totalAttempts']} landed" if today else ""
-    table.add_row("net today", net + landed)
-    return table
+    seen, swaps = count(happened.get("pending_seen")), count(happened.get("pending_understood"))
+    sent = {name: outcomes.get(name, 0) for name in ("landed", "missed", "reverted")}
+    decided = sum(sent.values())
+    rate = f"{outcomes.get('landed', 0) / decided:.1%} of {decided} sent" if decided else "nothing sent"
+    waiting = count((figures.get("queues") or {}).get("pending")) or "?"
+    bundles = figures.get("outstandingBundles")
+    net = "unknown"
+    if today is not None:
+        net = f"{ether(today['netWei'], 4)}, {today['successfulAttempts']}/{today['totalAttempts']} landed"
+    return [
+        ("seen", f"{seen or '?'} pending, {swaps or '?'} swaps"),
+        ("queue", f"{waiting} waiting, {count(happened.get('pending_dropped')) or '?'} dropped"),
+        ("attempts", ", ".join(f"{n} {name}" for name, n in sent.items() if n) or "none sent"),
+        ("abandoned", count(outcomes.get("abandoned")) or "?"),
+        ("success", rate),
+        ("out now", "?" if bundles is None else f"{bundles} bundle{'' if bundles == 1 else 's'}"),
+        ("net today", net),
+    ]
 
 
-def _nodes(status: dict[str, Any]) -> Table:
+def _nodes(status: dict[str, Any]) -> list[tuple[str, str]]:
     figures = status.get("figures") or {}
-    table = _facts("nodes and relays")
     age = status.get("headAgeS")
-    head = f"{status.get('headNumber')}, {duration(age)} old" if age is not None else "not known yet"
-    table.add_row("head", head)
+    head = f"block {status.get('headNumber')}, {duration(age)} old" if age is not None else "not known yet"
+    rows = [("head", head)]
     for node in figures.get("nodes") or []:
         latency = f", {node['latencyMs']:.1f} ms" if node.get("latencyMs") is not None else ""
         said = "ok" if node.get("usable") else f"OUT: {node.get('lastError')}"
-        table.add_row(printable(str(node.get("name"))), printable(f"{said}{latency}"))
-    for name, counts in (figures.get("relays") or {}).items():
-        table.add_row(f"relay {printable(name)}", _relay(counts))
+        rows.append((str(node.get("name")), f"{said}{latency}"))
+    rows += [(f"relay {name}", _relay(counts)) for name, counts in (figures.get("relays") or {}).items()]
     memory = status.get("memoryMb") or {}
-    table.add_row("memory", ", ".join(f"{name} {size:.0f} MiB" for name, size in memory.items()))
-    return table
+    rows.append(("memory", ", ".join(f"{name} {size:.0f} MiB" for name, size in memory.items())))
+    return rows
 
 
 def _relay(counts: dict[str, int]) -> str:
-    told = [f"{number} {name}" for name, number in counts.items() if number and name != "warmed"]
+    told = [f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n and name != "warmed"]
     return ", ".join(told) or ("connected" if counts.get("warmed") else "not connected")
 
 
-def _stages(status: dict[str, Any]) -> Table:
+def _stages(status: dict[str, Any], wide: bool, room: int) -> RenderableType:
     stages = (status.get("figures") or {}).get("stages") or {}
     history = status.get("history") or {}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="latency, ms", title_justify="left")
-    for title in ("stage", "p50", "p95", "p99", "p95, last minute"):
-        table.add_column(title, justify="right" if title.startswith("p") and len(title) == 3 else "left")
-    for name in SHOWN_STAGES:
-        times = stages.get(name)
-        if times:
-            figures = (f"{times[key]:.2f}" for key in ("p50_ms", "p95_ms", "p99_ms"))
-            table.add_row(name.replace("_", " "), *figures, sparkline(history.get(name, ()), SPARK_WIDTH))
-    return table
+    keys = ("p50_ms", "p95_ms", "p99_ms") if wide else ("p50_ms", "p95_ms")
+    if not stages:
+        return Text("latency: nothing timed yet", style="italic")
+    table = _table()
+    for title in ("stage", *(key.removesuffix("_ms") for key in keys)):
+        table.add_column(title, justify="left" if title == "stage" else "right", no_wrap=True)
+    table.add_column("p95, last minute" if wide else "last min", no_wrap=True)
+    for name in [name for name in STAGES if name in stages][:room]:
+        figures = (_ms(stages[name][key]) for key in keys)
+        title = name.replace("seen_to_", "to ").replace("_", " ")
+        table.add_row(title, *figures, sparkline(history.get(name, ()), 20 if wide else 8))
+    return _titled("latency, ms", table)
 
 
-def _pools(pools: dict[str, Any] | None) -> Table:
-    rows = (pools or {}).get("pools") or []
+def _ms(value: float) -> str:
+    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def _pool_table(pools: dict[str, Any] | None, wide: bool, room: int) -> RenderableType:
+    rows: list[dict[str, Any]] = (pools or {}).get("pools") or []
+    if not rows:
+        return Text("pools: unknown" if pools is None else "pools: none", style="italic")
     enabled = [pool for pool in rows if pool.get("enabled")]
     healthy = sum(pool.get("healthy") is True for pool in enabled)
-    title = f"pools: {healthy} of {len(enabled)} healthy" if pools else "pools: unknown"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
-    for name in ("pool", "healthy", "1 WETH is", "landed", "why not"):
-        table.add_column(name)
-    for pool in rows:
+    table = _table()
+    table.add_column("pool", no_wrap=True, min_width=15)
+    table.add_column("healthy", no_wrap=True)
+    if wide:
+        table.add_column("1 WETH is", no_wrap=True)
+    table.add_column("landed", no_wrap=True)
+    whys = any(pool.get("reason") for pool in rows)
+    if whys:
+        table.add_column("why not", no_wrap=True, ratio=1)
+    shown = rows if len(rows) <= room else sorted(rows, key=lambda pool: pool.get("healthy") is True)
+    cut = len(rows) > room
+    for pool in shown[: room - 1 if cut else room]:
+        price = [str(pool.get("price") or "")] if wide else []
         landed = f"{pool.get('landedToday')}/{pool.get('attemptsToday')}"
-        name, why = printable(str(pool.get("name"))), printable(str(pool.get("reason") or ""))
-        table.add_row(name, health_word(pool), str(pool.get("price") or ""), landed, why)
-    return table
+        why = [printable(str(pool.get("reason") or ""))] if whys else []
+        table.add_row(printable(str(pool.get("name"))), health_word(pool), *price, landed, *why)
+    if cut:
+        table.add_row(f"{len(rows) - room + 1} more")
+    return _titled(f"pools: {healthy} of {len(enabled)} healthy", table)
 
 
-def _alerts(status: dict[str, Any]) -> RenderableType:
-    recent = status.get("recent") or []
-    lines = [
-        Text(printable(f"{line.get('time')} {line.get('level')} {line.get('event')} {_said(line)}"))
-        for line in recent[-ALERTS_SHOWN:]
-    ]
-    shown = lines or [Text("no warning since the daemon's start", style="dim")]
-    return Panel(Group(*shown), box=box.ROUNDED, title="latest warnings", title_align="left")
+def _warnings(status: dict[str, Any]) -> list[Text]:
+    recent: list[dict[str, Any]] = status.get("recent") or []
+    # A silent engine writes its stack there, line by line: the log is the place for that.
+    told = [line for line in recent if line.get("event") != "engine_stderr"][-ALERTS_SHOWN:]
+    lines = [Text(printable(f"{_clock(line)} {line.get('event')} {_said(line)}")) for line in told]
+    return lines or [Text("none since the daemon's start", style="dim")]
+
+
+def _clock(line: dict[str, Any]) -> str:
+    """Return `19:02:51Z` of today's line, the date too of an older one."""
+    day, _, moment = str(line.get("time", "")).partition("T")
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    return f"{moment[:8]}Z" if day == today else f"{day} {moment[:8]}Z"
 
 
 def _said(line: dict[str, Any]) -> str:
     text = str(line.get("text") or line.get("detail") or line.get("error") or "").splitlines()
-    return f"{line.get('verb', '')} {text[0] if text else ''}".strip()[:120]
+    return ": ".join(part for part in (str(line.get("verb", "")), text[0] if text else "") if part)
 
 
-def _facts(title: str) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False, title=title, title_justify="left")
-    table.add_column(style="dim")
-    table.add_column()
-    return table
+def _panel(title: str, lines: Sequence[Text]) -> Panel:
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return Panel(Group(*lines), box=box.ROUNDED, title=title, title_align="left")
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+
+
+def _titled(title: str, table: Table) -> RenderableType:
+    # A title of the table's own would be wrapped to its width.
+    return Group(Text(title, style="italic"), table)
+
+
+def _facts(title: str, rows: Sequence[tuple[str, str]]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", no_wrap=True, min_width=max(len(name) for name, _ in rows))
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for name, value in rows:
+        table.add_row(printable(name), printable(value))
+    return _titled(title, table)
 
 
 def _side_by_side(left: RenderableType, right: RenderableType) -> Table:

@@ -108,6 +108,13 @@ def quick_unit(config_dir: Path) -> str:
     return unit if isinstance(unit, str) and not unit.startswith("-") else ""
 
 
+def quick_place(config_dir: Path) -> tuple[str, str]:
+    """Read only `[chain] chain_id` and `[executor] address`, without validation; empty where unreadable."""
+    chain_id = _section(config_dir, "chain").get("chain_id", "")
+    address = _section(config_dir, "executor").get("address", "")
+    return str(chain_id) if isinstance(chain_id, int) else "", address if isinstance(address, str) else ""
+
+
 def _section(config_dir: Path, name: str) -> dict[str, object]:
     try:
         section = _read(config_dir).get(name, {})

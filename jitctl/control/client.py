@@ -117,8 +117,8 @@ class Client:
             except (TimeoutError, BlockingIOError):
                 # A socket whose queue of callers is full does not even let us wait.
                 raise DaemonSilent(
-                    f"the daemon did not answer {verb} in time",
-                    hint="its log says what it is doing; trading stops without it by: jitctl pause",
+                    f"the daemon does not answer: no reply to {verb}",
+                    hint="trading stops without it by: jitctl pause; its log says what it was doing",
                 ) from None
             except (BrokenPipeError, ConnectionResetError):
                 message = f"the daemon closed the connection during {verb}"

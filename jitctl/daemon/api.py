@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -12,7 +13,7 @@ from jitctl.config.domain_types import pool_specs
 from jitctl.control.roles import BY_VERB
 from jitctl.control.schema import to_wire
 from jitctl.daemon.caller import Caller
-from jitctl.daemon.doors import Rights
+from jitctl.daemon.doors import Rights, hung_up
 from jitctl.daemon.gate import Door, error_response
 from jitctl.daemon.keeper import Keeper
 from jitctl.daemon.metrics import render_metrics
@@ -100,7 +101,8 @@ def application(
         async def act(request: Request) -> Response:
             caller: Caller = request.state.caller
             body = await action_request(verb, request)
-            return JSONResponse(to_wire(await operations.act(verb, body, caller)))
+            gone = partial(hung_up, getattr(request.state, "connection", None))
+            return JSONResponse(to_wire(await operations.act(verb, body, caller, gone)))
 
     for verb in ACTIONS:
         admin(verb)

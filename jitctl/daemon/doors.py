@@ -9,6 +9,7 @@ import grp
 import json
 import os
 import pwd
+import select
 import socket
 import stat
 import struct
@@ -138,6 +139,18 @@ def peer_of(connection: socket.socket) -> Peer:
     return Peer(pid, uid, frozenset(groups), person_of(pid, uid))
 
 
+def hung_up(connection: socket.socket | None) -> bool:
+    """Whether the other side has closed the connection, as the kernel knows it by now."""
+    if connection is None:
+        return False
+    descriptor = connection.fileno()
+    if descriptor < 0:
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
 def person_of(pid: int, uid: int) -> str:
     """Return the name of the person behind a process: its login user (kept through sudo), else its user."""
     try:
@@ -167,6 +180,7 @@ class PeerProtocol(H11Protocol):
             return
         self._opening = self.loop.call_later(FIRST_REQUEST_S, self._expire)
         connection = transport.get_extra_info("socket")
+        self.app_state = {**self.app_state, "connection": connection}
         if connection is not None and connection.family == socket.AF_UNIX:
             try:
                 self.app_state = {**self.app_state, "peer": peer_of(connection)}

@@ -52,6 +52,8 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # The keeper asks a silent engine where it is: file names and lines go to its log, values never do.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
+    # An old runbook asks for a heap dump with it; by default it would end us.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     _end_when_orphaned(found.link_fd)
     return event_loop.run(
         _run(socket.socket(fileno=found.link_fd), found.config_dir, found.mode, found.config_hash)

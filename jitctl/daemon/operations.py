@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -62,15 +63,20 @@ class Operations:
                 after=after, mode=self._keeper.mode, outcome="ok", at=found.time_s,
             )  # fmt: skip
 
-    async def act(self, verb: str, request: ActionRequest, caller: Caller) -> ActionReply:
-        """Do one verb and record it; a verb that loosens is refused while it cannot be recorded."""
+    async def act(
+        self, verb: str, request: ActionRequest, caller: Caller, gone: Callable[[], bool] = lambda: False
+    ) -> ActionReply:
+        """Do one verb and record it; a verb that loosens is refused while it cannot be recorded.
+
+        It is also refused once its caller is `gone`: whoever gave it up may have paused since.
+        """
         route = BY_VERB[verb]
         before, state_before, began = self._standing(verb), self._keeper.state(), time.monotonic()
         mark = self._keeper.latch.mark()
         try:
             if not route.tightens:
                 self._keeper.audit.require()
-            reply = await self._do(verb, request, caller, mark)
+            reply = await self._do(verb, request, caller, mark, gone)
         except JitError as error:
             self._record(verb, request, caller, before, error.code, error.message)
             raise
@@ -84,7 +90,9 @@ class Operations:
             elapsed_ms=round(elapsed_ms, 3),
         )
 
-    async def _do(self, verb: str, request: ActionRequest, caller: Caller, mark: str) -> ActionReply:
+    async def _do(
+        self, verb: str, request: ActionRequest, caller: Caller, mark: str, gone: Callable[[], bool]
+    ) -> ActionReply:
         # Tightening is not behind the lock: a start or stop that hangs must not keep anyone from it.
         match verb:
             case "pause":
@@ -96,6 +104,8 @@ class Operations:
             case "stop":
                 return await self.stopping.stop(request, caller)
         async with self._one_action:
+            if gone():
+                raise Refused(f"{verb} came too late: whoever asked did not wait for it")
             match verb:
                 case "resume" | "clear-halt":
                     return await self._loosen(verb, request, caller, mark)
@@ -137,7 +147,12 @@ class Operations:
         """Loosen, unless somebody has stopped the bot since it was asked: `mark` is the latch's of then."""
         engine = self._keeper.running_engine(verb)
         body = await engine.ask(
-            verb, limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason, mark=mark
+            verb,
+            limit_s=COMMAND_LIMIT_S,
+            who=caller.person,
+            reason=request.reason,
+            mark=mark,
+            until_s=_until_s(),
         )
         return reply_of(body)
 
@@ -153,7 +168,8 @@ class Operations:
         except Refused as unwritable:
             barred = unwritable
         engine = self._keeper.running_engine("set the crisis level")
-        args = {"level": request.level, "may_loosen": barred is None and allows(caller.role, ADMIN)}
+        may_loosen = barred is None and allows(caller.role, ADMIN)
+        args = {"level": request.level, "may_loosen": may_loosen, "until_s": _until_s()}
         try:
             body = await engine.ask(
                 "crisis-mode", limit_s=COMMAND_LIMIT_S, who=caller.person, reason=request.reason, **args
@@ -239,3 +255,8 @@ class Operations:
             self._keeper.validated.require(config.hash)
         elif not request.reason:
             raise UsageError("--force needs a reason", hint="it is kept in the audit trail")
+
+
+def _until_s() -> float:
+    """Return until when (monotonic) the engine may loosen: then whoever asked is told that it did not."""
+    return time.monotonic() + COMMAND_LIMIT_S

@@ -84,7 +84,8 @@ def _row(
     healthy: bool | None = None
     reason = "disabled in pools.toml"
     if enabled:
-        reason = str(found.get("problem", "")) if followed else "the engine does not follow it"
+        untold = "the engine does not follow it" if told else "the engine has not told"
+        reason = str(found.get("problem", "")) if followed else untold
         healthy = None if not told else followed is not None and not reason
     return PoolRow(
         name=spec.name,

@@ -80,7 +80,9 @@ def main(argv: list[str]) -> int:
     # What the daemon writes is for its user and group alone.
     os.umask(0o027)
     # A terminal that closes ends what it shows, not the bot.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # By default the others end a process, and an old runbook asks for a heap dump with `kill -USR2`.
+    for unheard in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(unheard, signal.SIG_IGN)
     notifier = Notifier.from_environment()
     precedence.give_way()
     starter = Starter(options.ready_fd)

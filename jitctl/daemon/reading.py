@@ -104,12 +104,14 @@ def health_of(facts: Facts, audit_queued: int, lines_lost: int) -> Health:
     engine = status.engine
     ping, age = engine.ping_age_s, engine.figures_age_s
     answer = f"answered {ping:.1f} s ago" if ping is not None else "has never answered"
+    if not live and ping is not None:
+        answer = f"does not answer; it last did {ping:.1f} s ago"
     fresh = engine.alive and age is not None and age <= FIGURES_STALE_S
     checks = [
         Check("engine", "ok" if live else "fail", answer if engine.alive else "not running"),
         Check("figures", "ok" if fresh else "warn", f"{age:.1f} s old" if age is not None else "none"),
         Check("latch", "ok" if status.armed else "fail", "armed" if status.armed else "halted"),
-        Check("trading", "ok" if status.trading_ready else "warn", status.reason or status.state),
+        Check("trading", "ok" if status.trading_ready else "warn", _trading(status, live)),
         Check("audit", "warn" if audit_queued else "ok", f"{audit_queued} records waiting"),
         Check("log", "warn" if lines_lost else "ok", f"{lines_lost} lines lost"),
     ]
@@ -123,6 +125,14 @@ def health_of(facts: Facts, audit_queued: int, lines_lost: int) -> Health:
         uptime_s=facts.uptime_s,
         checks=list(checks),
     )
+
+
+def _trading(status: Status, live: bool) -> str:
+    if status.trading_ready or (live and status.state not in ("RUNNING", "PAUSED", "HALTED")):
+        return status.reason or status.state
+    if status.state == "RUNNING":
+        return "running, but not ready to trade" if live else "running, but the engine does not answer"
+    return f"{status.state.lower()}: {status.reason}" if status.reason else status.state.lower()
 
 
 def shown_state(engine: EngineChild | None, paused: bool) -> str:

@@ -104,6 +104,7 @@ class Commands:
         parts = self._parts
         if parts.standing.state is EngineState.RUNNING and not parts.latch.paused():
             return self._body("already running", changed=False)
+        self._require_timely(asked)
         if parts.standing.state is EngineState.HALTED or not parts.latch.armed():
             raise Refused(
                 "cannot resume: the engine is halted",
@@ -146,6 +147,12 @@ class Commands:
                 )
             yield
 
+    def _require_timely(self, asked: Asked) -> None:
+        """Raise if whoever asked has given up (`args["until_s"]`, monotonic): a pause may have come since."""
+        until_s = asked.args.get("until_s")
+        if until_s is not None and self._parts.ports.clock.monotonic_ns() > until_s * 1e9:
+            raise Refused(f"{asked.verb} came too late: nobody waits for it any more")
+
     async def stop(self, asked: Asked) -> Body:
         """End the engine in good order; bundles already out are reconciled at the next start."""
         standing = self._parts.standing
@@ -173,6 +180,7 @@ class Commands:
             )
         if not asked.reason:
             raise UsageError("clear-halt needs a reason", hint="jitctl clear-halt --reason ...")
+        self._require_timely(asked)
         head = parts.picture.head
         if head is None:
             raise CannotDetermine("no block has been seen: whether positions are open is unknown")
@@ -220,6 +228,8 @@ class Commands:
                 f"lowering the crisis level from {self._parts.standing.crisis} needs the role admin",
                 hint="an administrator (the daemon's own user, or root) may do this",
             )
+        if level.rank < self._parts.standing.crisis.rank:
+            self._require_timely(asked)
         changed = self._parts.standing.set_crisis(level, asked.who, asked.reason)
         return self._body(f"crisis level {level}" if changed else f"already {level}", changed=changed)
 

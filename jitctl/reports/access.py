@@ -19,6 +19,8 @@ DENIED = "permission_denied"
 FUTURE_S = 60.0
 """A record this far ahead of the clock was not written by it."""
 MAX_LINE_BYTES = 1 << 20
+_NEEDS_NO_REASON = frozenset({"validate-live"})
+"""It changes nothing."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"([0-9]{1,6})([smhdw])")
 
@@ -169,7 +171,7 @@ def _entry(line: Line, record: dict[str, Any], now_s: float, is_known: Callable[
         "gap before": line.missing > 0,
         "denied": outcome == DENIED,
         "unknown uid": uid is not None and not is_known(uid),
-        "no reason": outcome != DENIED and not why.strip(),
+        "no reason": outcome != DENIED and not why.strip() and record.get("verb") not in _NEEDS_NO_REASON,
         "in the future": moment_s > now_s + FUTURE_S,
     }
     return AccessEntry(

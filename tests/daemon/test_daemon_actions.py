@@ -28,6 +28,21 @@ def last(keeper):
     return keeper.audit()[-1]
 
 
+def test_a_resume_that_nobody_waits_for_undoes_no_pause(keeper):
+    asked = keeper.client()
+    asked.call("pause", body={"reason": "one"})
+    keeper.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(TimedOut):
+            asked.call("resume", body={"reason": "stale"}, timeout_s=0.2)
+    finally:
+        keeper.process.send_signal(signal.SIGCONT)
+    eventually(lambda: keeper.audit()[-1]["why"] == "stale", "the late resume is in the trail")
+    assert keeper.audit()[-1]["outcome"] == "refused"
+    assert keeper.client().call("status")["state"] == "PAUSED"
+    assert keeper.client().call("resume")["state"] == "RUNNING"
+
+
 def test_emergency_stop_halts_and_is_repeated_safely(keeper):
     reply = keeper.client().call("emergency-stop", body={"reason": "odd trades"})
     assert (reply["state"], reply["changed"]) == ("HALTED", True)

@@ -16,6 +16,23 @@ from jitctl.safety.barrier import SubmitBarrier
 from jitctl.strategy.limits import StrategyParams
 
 
+async def test_nothing_is_loosened_for_one_who_has_given_up(tmp_path: Path) -> None:
+    world = await World(tmp_path).start()
+    await world.command("pause", "lunch")
+    gone_s = world.clock.monotonic_ns() / 1e9 - 0.001
+    with pytest.raises(Refused, match="resume came too late"):
+        await world.command("resume", until_s=gone_s)
+    assert world.latch.paused()
+    await world.command("crisis-mode", level="high", until_s=gone_s)
+    with pytest.raises(Refused, match="too late"):
+        await world.command("crisis-mode", level="low", until_s=gone_s)
+    await world.command("emergency-stop", until_s=gone_s)
+    with pytest.raises(Refused, match="too late"):
+        await world.command("clear-halt", until_s=gone_s)
+    assert (await world.command("clear-halt", until_s=gone_s + 60))["state"] == "PAUSED"
+    assert (await world.command("resume", until_s=gone_s + 60))["state"] == "RUNNING"
+
+
 async def test_pause_and_resume_say_what_they_changed(tmp_path: Path) -> None:
     world = await World(tmp_path).start()
     paused = await world.command("pause", "lunch")

@@ -12,6 +12,7 @@ from jitctl import __version__
 from jitctl.checks.preflight.context import Context
 from jitctl.checks.preflight.verdict import Verdict, failed, passed, together, unknown, warned
 from jitctl.errors import JitError, PermissionDenied, TimedOut
+from jitctl.safety.keeper_lock import keeper_process
 from jitctl.safety.port_owner import port_owner
 from jitctl.safety.signer_lock import holder
 
@@ -20,8 +21,10 @@ async def daemon(context: Context) -> Verdict:
     try:
         status = await context.daemon()
     except TimedOut as error:
+        keeper = keeper_process(context.config.folders.run)
+        end = f"kill -9 {keeper.pid}" if keeper is not None else "end it"
         return failed(
-            f"a daemon is there and does not answer: {error.message}", "`jitctl stop`, then start it"
+            f"one is there and hangs: {error.message}", f"`jitctl pause`, then {end}, then `jitctl start`"
         )
     except PermissionDenied as error:
         return unknown(error.message, error.hint)
@@ -55,6 +58,9 @@ async def http_port(context: Context) -> Verdict:
     if error.errno != errno.EADDRINUSE:
         return failed(f"{host}:{port}: {error.strerror}", "choose another [http] port in jitctl.toml")
     owner = await asyncio.to_thread(port_owner, port) or "another process"
+    keeper = keeper_process(context.config.folders.run)
+    if keeper is not None and f"pid {keeper.pid})" in owner:
+        return unknown(f"{host}:{port} belongs to our daemon, which does not answer", "see: daemon")
     remedy = "end it, or choose another [http] port in jitctl.toml (9090 is Prometheus's default too)"
     return failed(f"{host}:{port} is taken by {owner}", remedy)
 

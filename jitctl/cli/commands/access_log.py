@@ -55,14 +55,25 @@ def _text(found: dict[str, Any]) -> str:
         lines.append("worth a look: " + ", ".join(f"{n} {mark}" for mark, n in found["anomalies"].items()))
     if not found["entries"]:
         return "\n".join([*lines, "no such records" if found["records"] else "no records yet"])
-    rows = [_HEADINGS, *(_row(entry) for entry in found["entries"])]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        lines.append("  ".join(cells).rstrip())
+    lines += _aligned([_HEADINGS, *(_row(entry) for entry in found["entries"])], render.terminal_width())
     if found["matching"] > len(found["entries"]):
         lines.append(f"{found['matching'] - len(found['entries'])} older ones: --limit shows more")
     return "\n".join(lines)
+
+
+def _aligned(rows: list[tuple[str, ...]], terminal: int | None) -> list[str]:
+    """Return the rows in columns; where the terminal is too narrow, the rest goes below each row."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    narrow = terminal is not None and sum(widths) + 2 * len(widths) - 2 > terminal
+    left_out = ("role", "door", "outcome", "why") if narrow else ()
+    columns = [column for column, heading in enumerate(_HEADINGS) if heading not in left_out]
+    lines = []
+    for row in rows:
+        lines.append("  ".join(row[column].ljust(widths[column]) for column in columns).rstrip())
+        if narrow and row is not rows[0]:
+            below = ": ".join(part for part in (row[-2], row[-1]) if part)
+            lines.append(render.wrapped(" " * 5, below, indent=5))
+    return lines
 
 
 def _chain(found: dict[str, Any]) -> str:

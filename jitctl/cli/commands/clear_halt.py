@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from jitctl.cli import options, render
-from jitctl.cli.confirm import confirm
+from jitctl.cli.confirm import confirm, place
 from jitctl.cli.options import OutputOption, YesOption, legible_reason
 from jitctl.cli.render import Format
 
@@ -24,19 +24,17 @@ def clear_halt(
     """Leave a halt, into a pause, once nothing is open.
 
     Nothing is submitted before a resume. Refused while a position is open on chain (exit code 7), or while
-    that cannot be told (8). Asks first; automation passes --yes.
+    that cannot be told (8). Asks first, naming chain and executor; automation passes --yes.
 
     Example: jitctl clear-halt --reason "the reorg was looked into; the ledger agrees with the chain"
     """
     asked = options.client(ctx)
     if not yes:
-        status = asked.call("status")
+        status = asked.call("status", probe=True)
         if status.get("state") == "HALTED":
             why = status.get("reason") or "no reason is known"
-            confirm(
-                f"clear the halt of the {status.get('mode')} bot on chain {status.get('chainId')} ({why})",
-                word="clear-halt",
-            )
-    reply = asked.call("clear-halt", body={"reason": reason})
+            where = place(options.config_dir(ctx), status)
+            confirm(f"clear the halt ({why}) of the {status.get('mode')} bot on {where}", word="clear-halt")
+    reply = asked.call("clear-halt", body={"reason": reason}, probe=True)
     options.warn_of_version(asked)
     render.result(reply, output, render.action_text)

@@ -20,7 +20,8 @@ def daily_summary(
     """Report one day's attempts and profit.
 
     Reads the ledger, whether the bot runs or not. An attempt is an opportunity for which a bundle was
-    sent; it succeeded if our position landed; profit is after gas and the builder's tip.
+    sent; it succeeded if our position landed; profit is after gas and the builder's tip. Exit code 0 done,
+    1 no ledger there yet, 2 no such day or time zone.
 
     Example: jitctl daily-summary --date yesterday -o json
     """

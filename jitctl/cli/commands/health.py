@@ -21,13 +21,14 @@ _MARKS = {
 def health(ctx: typer.Context, strict: StrictOption = False, output: OutputOption = Format.TEXT) -> None:
     """Is the bot alive, and can it trade?
 
-    Alive means that the engine's own command queue answers; a silent node or a pause makes the bot
-    "degraded", not down. Exit code 0 alive, 1 down, 10 degraded with --strict, 3 no daemon.
+    Alive means that the engine's own command queue answers; a silent node, a pause or a halt makes the bot
+    "degraded", not down. Exit code 0 alive, 1 down, 10 degraded with --strict, 3 no daemon, 5 the daemon
+    does not answer.
 
     Example: jitctl health -o json
     """
     asked = options.client(ctx, timeout_s=5.0)
-    found = asked.call("health")
+    found = asked.call("health", probe=True)
     options.warn_of_version(asked)
     render.result(found, output, _text)
     if not found.get("live"):

@@ -30,6 +30,7 @@ def morning_check(
     Example: jitctl morning-check
     """
     from jitctl.checks import morning
+    from jitctl.control.client import DaemonSilent
     from jitctl.control.schema import CheckReport, to_wire
 
     began = time.monotonic()
@@ -38,10 +39,15 @@ def morning_check(
     asked = options.client(ctx, timeout_s=2.0)
 
     def ask(verb: str) -> dict[str, Any] | None:
+        if "silent" in missing:
+            return None
         try:
-            return asked.call(verb)
+            return asked.call(verb, probe=True)
         except JitError as error:
             missing.setdefault("health", error.message)
+            missing.setdefault("hint", error.hint)
+            if isinstance(error, DaemonSilent):
+                missing["silent"] = verb
             return None
 
     health, status, pools = ask("health"), ask("status"), ask("pool-status")

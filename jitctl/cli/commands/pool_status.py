@@ -10,6 +10,9 @@ from jitctl.cli import options, render
 from jitctl.cli.options import OutputOption, StrictOption
 from jitctl.cli.render import Format
 
+WIDE = 100
+"""From this width on there is room for the liquidity."""
+
 
 def pool_status(ctx: typer.Context, strict: StrictOption = False, output: OutputOption = Format.TEXT) -> None:
     """Show every configured pool, and why one is not traded.
@@ -21,7 +24,7 @@ def pool_status(ctx: typer.Context, strict: StrictOption = False, output: Output
     Example: jitctl pool-status
     """
     asked = options.client(ctx, timeout_s=5.0)
-    found = asked.call("pool-status")
+    found = asked.call("pool-status", probe=True)
     options.warn_of_version(asked)
     render.result(found, output, _text)
     code = _exit_code(found, strict)
@@ -44,24 +47,29 @@ def _text(found: dict[str, Any]) -> str:
 
     from jitctl.cli.figures import ether
 
+    width = render.terminal_width()
+    wide = width is None or width >= WIDE
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title, side in (
-        ("pool", "left"), ("healthy", "left"), ("1 WETH is", "right"), ("liquidity", "right"),
-        ("attempts", "right"), ("landed", "right"), ("net today", "right"), ("why not", "left"),
-    ):  # fmt: skip
-        table.add_column(title, justify="right" if side == "right" else "left", no_wrap=side == "right")
+    for title in ("pool", "healthy", "1 WETH is", *(("liquidity",) if wide else ()), "landed", "net today"):
+        table.add_column(title, justify="left" if title in ("pool", "healthy") else "right", no_wrap=True)
+    if wide:
+        table.add_column("why not")
     for pool in found.get("pools", []):
         table.add_row(
             render.printable(str(pool.get("name"))),
             health_word(pool),
             str(pool.get("price") or ""),
-            _short(pool.get("liquidity")),
-            str(pool.get("attemptsToday")),
-            str(pool.get("landedToday")),
-            ether(pool.get("netWeiToday") or "0"),
-            render.printable(str(pool.get("reason") or "")),
+            *([_short(pool.get("liquidity"))] if wide else []),
+            f"{pool.get('landedToday')} of {pool.get('attemptsToday')}",
+            ether(pool.get("netWeiToday") or "0", 6 if wide else 3),
+            *([render.printable(str(pool.get("reason") or ""))] if wide else []),
         )
-    lines = [render.rich_text(table)]
+    lines = [render.rich_text(table).strip("\n")]
+    reasons = [
+        (pool.get("name"), pool.get("reason")) for pool in found.get("pools", []) if pool.get("reason")
+    ]
+    if not wide:
+        lines += [render.wrapped("", render.printable(f"{name}: {why}"), indent=0) for name, why in reasons]
     if found.get("headNumber") is not None:
         lines.append(f"as of block {found['headNumber']}")
     if found.get("problem"):

@@ -32,7 +32,7 @@ def preflight(
 
     The machine, the nodes, the relays, the executor contract, the pools, the ledger: all at once, in under
     5 seconds, with or without a daemon, and nothing is changed. Exit code 0 passed (warnings count as
-    passed without --strict), 1 a check failed, 8 something could not be told, 4 configuration invalid.
+    passed; 10 with --strict), 1 a check failed, 8 something could not be told, 4 configuration invalid.
 
     Example: jitctl preflight --strict
     """

@@ -10,7 +10,7 @@ import typer
 from jitctl.cli import options, render
 from jitctl.cli.commands import start, stop
 from jitctl.cli.commands.start import Mode
-from jitctl.cli.confirm import confirm
+from jitctl.cli.confirm import confirm, place
 from jitctl.cli.options import OutputOption, ReasonOption, YesOption
 from jitctl.cli.render import Format
 from jitctl.errors import DaemonNotRunning, UsageError
@@ -34,7 +34,8 @@ def restart(
     """Stop the bot in good order and start it again.
 
     In the mode that runs now, or in --mode. The configuration is checked first: with a broken one, or
-    for production with one that no validate-live has passed, the bot goes on as it is, exit code 4 or 9.
+    for production with one that neither passed validate-live nor ran within a day, the bot goes on as it
+    is, exit code 4 or 9. Production asks first, naming chain and executor.
     Where nothing runs this starts only if --mode says how, else exit code 3. Where [service] names a
     systemd unit, this goes through systemctl.
 
@@ -57,7 +58,8 @@ def restart(
     if wanted is Mode.PRODUCTION and force and not reason:
         raise UsageError("--force needs a reason", hint="it is kept in the audit trail")
     if wanted is Mode.PRODUCTION and not yes:
-        confirm("restart a bot that submits to the chain", word="production")
+        # Not what runs now: the new bot takes the files as they are.
+        confirm(f"restart a bot that submits to {place(config)}", word="production")
     unit = service.unit_in_charge(config)
     known = service.describe(unit) if unit else None
     if known is not None:

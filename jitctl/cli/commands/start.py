@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jitctl.cli import options, render
-from jitctl.cli.confirm import confirm
+from jitctl.cli.confirm import confirm, place
 from jitctl.cli.options import OutputOption, ReasonOption, YesOption
 from jitctl.cli.render import Format
 from jitctl.errors import (
@@ -65,7 +65,8 @@ def start(
 
     Returns when the bot is ready, or says why it is not, with the log's last lines. Over a running test
     bot, --mode production replaces its engine; it wants a validate-live of the same configuration that
-    passed within a day. Starting what runs already is done, exit code 0. Where [service] names a systemd
+    passed within a day, or one that ran in production until then, else exit code 9. It asks first, naming
+    chain and executor. Starting what runs already is done, exit code 0. Where [service] names a systemd
     unit, this goes through systemctl.
 
     Example: jitctl start --mode test
@@ -94,7 +95,7 @@ def bring_up(
     if (owner := keeper_lock.keeper_of(found.run)) is not None:
         raise keeper_lock.taken(found.run, owner)
     if mode is Mode.PRODUCTION and not yes:
-        confirm("start a bot that submits to the chain", word="production")
+        confirm(f"start a bot that submits to {place(found.config)}", word="production")
     unit = service.unit_in_charge(found.config)
     argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(found.config), "--mode", mode]
     argv += ["--reason", reason] if reason else []
@@ -113,7 +114,7 @@ def bring_up(
 def running_bot(ctx: typer.Context) -> dict[str, Any] | None:
     """Return the status of the daemon that answers, None if none does."""
     try:
-        return options.client(ctx, timeout_s=5.0).call("status")
+        return options.client(ctx, timeout_s=5.0).call("status", probe=True)
     except DaemonNotRunning:
         return None
 
@@ -150,7 +151,8 @@ def _over_running(
     if alive and mode is Mode.TEST:
         raise Refused("a production bot runs here", hint="end it first: jitctl stop")
     if mode is Mode.PRODUCTION and not yes:
-        confirm("start a bot that submits to the chain", word="production")
+        where = place(options.config_dir(ctx), running)
+        confirm(f"start a bot that submits to {where}", word="production")
     asked = options.client(ctx, timeout_s=READY_LIMIT_S)
     asked.call("start", body={**asking, "mode": str(mode)})
     _say_what_the_unit_does(ctx, mode)
@@ -261,12 +263,15 @@ def _tail(path: Path, count: int = LOG_LINES) -> list[str]:
 
 def status_text(status: dict[str, Any]) -> str:
     """Return what a start shows of a status."""
-    state, mode = render.state_word(str(status.get("state"))), status.get("mode")
+    state, mode = str(status.get("state")), status.get("mode")
     reason = render.printable(str(status.get("reason") or ""))
+    submits = mode == "production" and state == "RUNNING"
+    word = render.state_word(state)
     return render.table(
         [
-            ("state", f"{state} ({reason})" if reason else state),
-            ("mode", f"{mode}: {'nothing is submitted' if mode == 'test' else 'bundles are submitted'}"),
+            ("state", f"{word} ({reason})" if reason else word),
+            ("mode", f"{mode}: {'bundles are submitted' if submits else 'nothing is submitted'}"),
+            ("next", render.NEXT.get(state, "")),
             ("daemon", f"pid {status.get('keeperPid')}"),
             ("http", str(status.get("http"))),
             ("log", str(status.get("logFile"))),

@@ -35,50 +35,52 @@ def status(
     """Show what the bot is doing now.
 
     Figures come from the engine's last report, and say how old it is when the engine is silent. --watch
-    shows state, nodes, attempts, latencies, pools and warnings on one screen; with -o json it prints one
-    line of JSON every second.
+    shows state, nodes, attempts, latencies, pools and warnings on one screen, also while the daemon is away
+    for a restart; with -o json it prints one line of JSON every second, and ends with the daemon. Ctrl-C
+    leaves either, exit code 0. Exit code 3 where no daemon runs, 5 where it does not answer.
 
     Example: jitctl status --watch
     """
     asked = options.client(ctx, timeout_s=ANSWER_LIMIT_S)
-    if not watch:
-        found = asked.call("status", probe=True)
-        options.warn_of_version(asked)
-        render.result(found, output, _text)
-        return
-    if output == Format.JSON:
-        while True:
-            render.json_line(asked.call("status", probe=True))
-            time.sleep(REFRESH_S)
-    first = asked.call("status", probe=True)
+    found = asked.call("status", probe=True)
     options.warn_of_version(asked)
-    render.live(_frames(asked, first), every_s=REFRESH_S)
+    if not watch:
+        render.result(found, output, _text)
+    elif output == Format.JSON:
+        render.stream(_bodies(asked, found), every_s=REFRESH_S)
+    else:
+        render.live(_frames(asked, found), every_s=REFRESH_S)
+
+
+def _bodies(asked: Client, first: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield first
+    while True:
+        yield asked.call("status", probe=True)
 
 
 def _frames(asked: Client, first: dict[str, Any]) -> Iterator[RenderableType]:
     """Yield frames for ever; a daemon that goes away is shown, and shown again once it is back."""
-    from rich.text import Text
+    from jitctl.cli.status_screen import Screen
 
-    from jitctl.cli.status_screen import frame
-
-    shown, turn = first, 0
+    shown, answered_s, turn = first, time.monotonic(), 0
     pools: dict[str, Any] | None = None
     today: dict[str, Any] | None = None
     while True:
+        try:
+            shown, answered_s = asked.call("status", probe=True), time.monotonic()
+        except JitError as error:
+            turn, lost_s = 0, time.monotonic() - answered_s
+            yield Screen(shown, pools, today, lost=error, lost_s=lost_s)
+            continue
         if turn % SLOWER_EVERY == 0:
             pools, today = _or_none(asked, "pool-status"), _or_none(asked, "daily-summary")
         turn += 1
-        try:
-            shown = asked.call("status", probe=True)
-        except JitError as error:
-            yield Text(f"{error.message} ({time.strftime('%H:%M:%S')})", style="bold red")
-            continue
-        yield frame(shown, pools, today)
+        yield Screen(shown, pools, today)
 
 
 def _or_none(asked: Client, verb: str) -> dict[str, Any] | None:
     try:
-        return asked.call(verb)
+        return asked.call(verb, probe=True)
     except JitError:
         return None
 
@@ -91,8 +93,13 @@ def _text(found: dict[str, Any]) -> str:
     age = engine.get("figuresAgeS")
     crisis = found.get("crisisLevel")
     memory = found.get("memoryMb") or {}
+    since_s = found.get("sinceS")
+    since = f"{render.duration(max(0.0, time.time() - since_s))} ago" if since_s else ""
+    who = f"by {render.printable(str(found['who']))}" if found.get("who") else ""
     rows = [
         ("state", f"{state} ({reason})" if reason else state),
+        ("since", ", ".join(part for part in (since, who) if part)),
+        ("next", _next(found)),
         ("mode", str(found.get("mode"))),
         ("trading", "ready" if found.get("tradingReady") else "not ready"),
         ("latch", "" if found.get("armed") else "HALTED: nothing can be signed"),
@@ -111,6 +118,16 @@ def _text(found: dict[str, Any]) -> str:
         ("log", str(found.get("logFile"))),
     ]
     return render.table(rows)
+
+
+def _next(found: dict[str, Any]) -> str:
+    """Return what to do about what is wrong; empty where nothing is."""
+    engine = found.get("engine", {})
+    if not engine.get("alive"):
+        return f"see the log, then: jitctl start --mode {found.get('mode')}"
+    if not engine.get("responsive"):
+        return "jitctl pause makes sure that nothing is submitted; jitctl stop ends it"
+    return render.NEXT.get(str(found.get("state")), "")
 
 
 def _crisis(found: dict[str, Any]) -> str:

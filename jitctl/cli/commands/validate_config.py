@@ -22,8 +22,10 @@ def validate_config(
 ) -> None:
     """Check configuration files and list every problem.
 
-    Without files, the whole folder and the rules across its files are checked. Exit code 4 if anything
-    is wrong.
+    Without files, the whole folder and the rules across its files are checked. Exit code 0 valid, 4 if
+    anything is wrong; each problem comes with file, line, column and the rule's id.
+
+    Example: jitctl validate-config
 
     Example: jitctl validate-config config/pools.toml
     """

@@ -34,12 +34,12 @@ def validate_live(
     """
     asked = options.client(ctx, timeout_s=ANSWER_LIMIT_S)
     deadline_s = time.monotonic() + wait
-    found = asked.call("validate-live", body={})
+    found = asked.call("validate-live", body={}, probe=True)
     while found.get("result") == "unknown" and time.monotonic() + POLL_S < deadline_s:
         waiting = ", ".join(each["name"] for each in found["checks"] if each["result"] == "unknown")
         render.progress_line(f"waiting for: {waiting} ({deadline_s - time.monotonic():.0f} s left)")
         time.sleep(POLL_S)
-        found = asked.call("validate-live", body={})
+        found = asked.call("validate-live", body={}, probe=True)
     render.progress_line("")
     options.warn_of_version(asked)
     check_view.show(found, output, strict=strict)

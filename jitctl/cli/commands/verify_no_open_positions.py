@@ -49,7 +49,7 @@ def _text(found: dict[str, Any]) -> str:
     lines = [_node_line(node) for node in found["nodes"]]
     lines += [_position_line(position) for position in found["positions"]]
     if found["result"] == "none":
-        lines.append(render.printable(found["reason"]))
+        lines.append(render.wrapped("", render.printable(found["reason"]), indent=0))
     return "\n".join(lines)
 
 
@@ -57,9 +57,8 @@ def _node_line(node: dict[str, Any]) -> str:
     colour = {"none": "green", "open": "red"}.get(node["result"], "yellow")
     at = "" if node["blockNumber"] is None else f"block {node['blockNumber']}, {node['ageS']:.0f} s old"
     parts = [part for part in (at, render.printable(node["detail"])) if part]
-    return (
-        f"{render.mark(node['result'].ljust(7), colour)}  {node['name']} ({node['role']}): {'; '.join(parts)}"
-    )
+    mark = render.mark(node["result"].ljust(7), colour)
+    return render.wrapped(f"{mark}  ", f"{node['name']} ({node['role']}): {'; '.join(parts)}", indent=9)
 
 
 def _position_line(position: dict[str, Any]) -> str:
@@ -68,7 +67,6 @@ def _position_line(position: dict[str, Any]) -> str:
     held = f"liquidity {position['liquidity']}"
     if position["owed0"] is not None:
         held += f", owed {position['owed0']} and {position['owed1']}"
-    return (
-        f"{position['kind'].ljust(7)}  {position['pool']} {position['address']}, "
-        f"ticks {position['tickLower']} to {position['tickUpper']}, {held}"
-    )
+    where = f"{position['pool']} {position['address']}"
+    ticks = f"ticks {position['tickLower']} to {position['tickUpper']}"
+    return render.wrapped(f"{position['kind'].ljust(7)}  ", f"{where}, {ticks}, {held}", indent=9)

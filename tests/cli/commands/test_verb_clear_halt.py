@@ -9,7 +9,7 @@ def test_a_halt_is_left_into_a_pause(jitctl, tmp_path):
     with running_keeper(tmp_path, behaviour="halted", mode="production") as keeper:
         assert jitctl("clear-halt", "--yes").returncode == 2
         unasked = jitctl("clear-halt", "--reason", "looked at")
-        assert (unasked.returncode, "production bot on chain" in unasked.stderr) == (2, True)
+        assert (unasked.returncode, "production bot on chain 31337 through" in unasked.stderr) == (2, True)
         assert keeper.client().call("status")["state"] == "HALTED"
         found = jitctl("clear-halt", "--reason", "looked at", "--yes")
         assert (found.returncode, found.stdout) == (0, "halt cleared; paused\n")

@@ -14,6 +14,13 @@ def test_status_as_text_and_json(keeper, jitctl):
     assert f"pid {shown['engine']['pid']}, answers in" in text
 
 
+def test_an_old_runbooks_heap_dump_signal_ends_nothing(keeper, jitctl):
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+        keeper.process.send_signal(number)
+    assert jitctl("status").returncode == 0
+    assert keeper.process.poll() is None
+
+
 def test_status_of_nothing_is_3(installed, jitctl):
     found = jitctl("status", "-o", "json")
     assert found.returncode == 3
