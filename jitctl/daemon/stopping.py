@@ -164,6 +164,8 @@ class Stopping:
             watch.hung_after_s = self._keeper.config.main.engine.hung_after_s
             await sleep(watch.tick_s)
             engine = self._keeper.engine
+            if engine is not None and engine.alive and engine.mode == "production":
+                self._keeper.validated.mark_seen()
             if engine is not None and watch.hangs(engine.judged, engine.silent_s()):
                 async with self._one_ending:
                     # Whoever held the lock may have ended it, or it may have answered meanwhile.
