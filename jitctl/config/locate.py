@@ -62,7 +62,8 @@ def folders_of(config_dir: Path, paths: dict[str, str]) -> Folders:
     """Resolve the four folders of `paths` against the parent of `config_dir`."""
     base = config_dir.parent
     merged = DEFAULT_PATHS | paths
-    return Folders(config_dir, *(base / merged[name] for name in ("data", "logs", "run", "backups")))
+    data, logs, run, backups = (base / merged[name] for name in ("data", "logs", "run", "backups"))
+    return Folders(config_dir, data, logs, run, backups)
 
 
 def quick_folders(config_dir: Path) -> Folders:
