@@ -38,6 +38,10 @@ class Stopping:
     async def pause(self, request: ActionRequest, caller: Caller) -> ActionReply:
         if (self._keeper.engine is None or not self._keeper.engine.alive) and self._keeper.latch.paused():
             return ActionReply(message="already paused; the engine is not running")
+        if self._keeper.starting and (self._keeper.engine is None or not self._keeper.engine.alive):
+            # Between two engines nobody runs, but somebody is about to.
+            await self._without_engine(pause_now, caller, request.reason or "pause during a start")
+            return ActionReply(changed=True, message="paused: the engine that is starting comes up paused")
         engine = self._keeper.running_engine("pause")
         if engine.responsive is not False:
             with contextlib.suppress(TimedOut, LinkClosed):
