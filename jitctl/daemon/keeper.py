@@ -63,6 +63,7 @@ class Keeper:
         self.engine: EngineChild | None = None
         self.stopping = asyncio.Event()
         self.leaving = False
+        self.starting = False
         self.changed = asyncio.Condition()
         self.telemetry = telemetry
         self._engine_argv = tuple(engine_argv)
@@ -98,8 +99,12 @@ class Keeper:
 
     async def bring_up(self) -> str:
         """Start the engine and return its state once its start-up is over; raises as `wait_settled`."""
-        await self.start_engine()
-        state = await self.wait_settled(READY_LIMIT_S)
+        self.starting = True
+        try:
+            await self.start_engine()
+            state = await self.wait_settled(READY_LIMIT_S)
+        finally:
+            self.starting = False
         if self.mode == "production":
             # It may come back like this without being validated anew.
             self.validated.mark_running(self.config.hash)

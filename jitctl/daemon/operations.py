@@ -242,11 +242,15 @@ class Operations:
             )
         if mode == "production":
             self._require_validated(request, found)
-        if running:
-            await self.stopping.end_engine("replaced by a production engine", "keeper")
-        keeper.mode = mode
-        keeper.take_configuration(found)
-        state = await keeper.bring_up()
+        keeper.starting = True
+        try:
+            if running:
+                await self.stopping.end_engine("replaced by a production engine", "keeper")
+            keeper.mode = mode
+            keeper.take_configuration(found)
+            state = await keeper.bring_up()
+        finally:
+            keeper.starting = False
         return ActionReply(changed=True, message=f"started in mode {mode}: {state}")
 
     def _require_validated(self, request: ActionRequest, config: Config) -> None:

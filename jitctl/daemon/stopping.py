@@ -38,6 +38,10 @@ class Stopping:
     async def pause(self, request: ActionRequest, caller: Caller) -> ActionReply:
         if (self._keeper.engine is None or not self._keeper.engine.alive) and self._keeper.latch.paused():
             return ActionReply(message="already paused; the engine is not running")
+        if self._keeper.starting and (self._keeper.engine is None or not self._keeper.engine.alive):
+            # Between two engines nobody runs, but somebody is about to.
+            await self._without_engine(pause_now, caller, request.reason or "pause during a start")
+            return ActionReply(changed=True, message="paused: the engine that is starting comes up paused")
         engine = self._keeper.running_engine("pause")
         if engine.responsive is not False:
             with contextlib.suppress(TimedOut, LinkClosed):
@@ -164,6 +168,8 @@ class Stopping:
             watch.hung_after_s = self._keeper.config.main.engine.hung_after_s
             await sleep(watch.tick_s)
             engine = self._keeper.engine
+            if engine is not None and engine.alive and engine.mode == "production":
+                self._keeper.validated.mark_seen()
             if engine is not None and watch.hangs(engine.judged, engine.silent_s()):
                 async with self._one_ending:
                     # Whoever held the lock may have ended it, or it may have answered meanwhile.

@@ -13,18 +13,20 @@ from jitctl.safety.durable import create_record, read_record
 
 RECORD_NAME = "validated.json"
 FRESH_S = 86_400.0
+SEEN_EVERY_S = 3_600.0
 
 
 class ValidationRecord:
     """The last passing validation, on disk: for which configuration (the mode not counted), when, by whom.
 
     Beside it stands the configuration with which production runs or last ran, which proves more: it may come
-    back with that one after it was killed, and within `FRESH_S` of an end in good order.
+    back with that one within `FRESH_S` of its end, or of when it was last seen where it was killed.
     """
 
     def __init__(self, data: Path, wall_s: Callable[[], float] = time.time) -> None:
         self._path = data / RECORD_NAME
         self._wall_s = wall_s
+        self._seen_s = 0.0
 
     def keep(self, config_hash: str, who: str) -> None:
         """Write that a configuration passed, durably; raises `JitError` where it cannot be written."""
@@ -33,7 +35,18 @@ class ValidationRecord:
     def mark_running(self, config_hash: str) -> None:
         """Note that production runs with a configuration; a disk that is full is suffered."""
         with contextlib.suppress(JitError):
-            self._write({"running": config_hash, "ended_s": None})
+            self._write({"running": config_hash, "seen_s": self._wall_s(), "ended_s": None})
+
+    def mark_seen(self) -> None:
+        """Note that production still runs; to be called every `SEEN_EVERY_S`, costs nothing in between."""
+        now_s = self._wall_s()
+        if 0 <= now_s - self._seen_s < SEEN_EVERY_S:
+            return
+        self._seen_s = now_s
+        record = self._read()
+        if record.get("running") and record.get("ended_s") is None:
+            with contextlib.suppress(JitError):
+                self._write({"seen_s": now_s})
 
     def mark_ended(self) -> None:
         """Note that production ended in good order; a later end of anything else makes it no younger."""
@@ -46,8 +59,9 @@ class ValidationRecord:
         """Raise `Refused` unless this very configuration passed, or ran in production, within `FRESH_S`."""
         record = self._read()
         if record.get("running") == config_hash:
+            # Of one that was killed, when it was last seen to run.
             ended_s = record.get("ended_s")
-            if ended_s is None or self._is_fresh(ended_s):
+            if self._is_fresh(record.get("seen_s") if ended_s is None else ended_s):
                 return
         time_s = record.get("time_s")
         if not isinstance(time_s, int | float):

@@ -199,6 +199,16 @@ def test_a_validation_lasts_a_day_and_what_ran_may_come_back(tmp_path):
     now_s += 10 * FRESH_S
     record.mark_running("a")
     record.require("a")
+    now_s += FRESH_S - 1
+    record.require("a")
+    record.mark_seen()
+    now_s += FRESH_S - 1
+    record.require("a")
+    now_s += 2
+    with pytest.raises(Refused):
+        record.require("a")  # killed, and long gone
+    record.mark_seen()
+    record.require("a")
     with pytest.raises(Refused):
         record.require("b")
     record.mark_ended()

@@ -1,4 +1,4 @@
-"""A reload that the engine answers too late: the keeper finds out which configuration is traded by."""
+"""What crosses on its way: a reload that is answered too late, a pause while the engine is replaced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from jitctl.daemon.keeper import Keeper
 from jitctl.daemon.operations import Operations
 from jitctl.daemon.stopping import Stopping
 from jitctl.daemon.telemetry import Telemetry
-from jitctl.errors import TimedOut
+from jitctl.errors import DaemonNotRunning, TimedOut
+from jitctl.safety.latch import Latch
 
 ANN = Caller("ann", 7, "admin", "unix")
 
@@ -79,6 +80,28 @@ async def test_while_a_reload_is_unanswered_nothing_is_called_as_it_was(tmp_path
         write_config(tmp_path)
         with pytest.raises(TimedOut):
             await acting.act("reload-strategy", ActionRequest(), ANN)
+    finally:
+        await stopping.stop_now()
+        telemetry.close()
+
+
+async def test_a_pause_between_two_engines_holds_the_one_that_starts(tmp_path):
+    config = load(write_config(tmp_path))
+    config.folders.data.mkdir()
+    Latch(config.folders.data).arm_initial("test", 1.0)
+    telemetry, audit = Telemetry(config.folders.log_file), Audit(config.folders.data / "audit.jsonl")
+    keeper = Keeper(
+        config, mode="test", engine_argv=(sys.executable, str(DOUBLE)), telemetry=telemetry, audit=audit,
+        http_address="",
+    )  # fmt: skip
+    stopping = Stopping(keeper)
+    try:
+        with pytest.raises(DaemonNotRunning):
+            await stopping.pause(ActionRequest(), ANN)
+        keeper.starting = True
+        assert (await stopping.pause(ActionRequest(), ANN)).message.startswith("paused")
+        assert await keeper.bring_up() == "PAUSED"
+        assert not keeper.starting
     finally:
         await stopping.stop_now()
         telemetry.close()
