@@ -47,7 +47,7 @@ def test_who_did_what_is_told_also_when_the_daemon_is_dead(keeper, jitctl):
     trail = keeper.base / "data" / "audit.jsonl"
     trail.write_text(trail.read_text().replace("something odd", "something fine"))
     broken = jitctl("access-log")
-    assert (broken.returncode, broken.stdout.startswith("chain: BROKEN at line 1:")) == (1, True)
+    assert (broken.returncode, broken.stdout.startswith("chain: BROKEN at line 2:")) == (1, True)
 
 
 def test_a_folder_without_a_trail_is_empty_and_done(installed, jitctl):
