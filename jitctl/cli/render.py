@@ -178,7 +178,14 @@ def paint(text: str, colour: str, stream: TextIO) -> str:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    print(text, file=stream, flush=True)
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as failure:
+        # What was asked for has happened all the same; only its answer has no place, now or at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise JitError(f"the answer cannot be written: {failure.strerror or failure}") from None
 
 
 def rich_text(renderable: Any, *, width: int | None = None) -> str:

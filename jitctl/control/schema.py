@@ -233,7 +233,10 @@ class PoolStatus:
 
 @dataclass(frozen=True)
 class StageRow:
-    """The latest timings of one stage in milliseconds; `count` is of all since the engine's start."""
+    """The latest timings of one stage in milliseconds; `count` is of all since the engine's start.
+
+    `recent_count` and `recent_p95_ms` are of the last five minutes.
+    """
 
     stage: str = ""
     count: int = 0
@@ -241,6 +244,8 @@ class StageRow:
     p95_ms: float = 0.0
     p99_ms: float = 0.0
     max_ms: float = 0.0
+    recent_count: int = 0
+    recent_p95_ms: float | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from jitctl.daemon.caller import Caller
 from jitctl.daemon.doors import Rights, hung_up
 from jitctl.daemon.gate import Door, error_response
 from jitctl.daemon.keeper import Keeper
+from jitctl.daemon.kept import Kept
 from jitctl.daemon.metrics import render_metrics
 from jitctl.daemon.operations import Operations
 from jitctl.daemon.rendered import Rendered
@@ -29,6 +30,8 @@ ACTIONS = (
     "start", "stop",
 )  # fmt: skip
 """The verbs that the keeper does and answers with an `ActionReply`."""
+SUMMARY_FRESH_S = 1.0
+"""Summing a day up reads the ledger: not more often than this, however many ask."""
 
 
 def application(
@@ -56,6 +59,7 @@ def application(
         # It is raised again after this answer, for the door to log.
         return error_response(JitError("the daemon failed; its log says how"))
 
+    summaries: Kept[Response] = Kept(SUMMARY_FRESH_S)
     rendered = Rendered(lambda: keeper.moment())
 
     @api.get(BY_VERB["health"].path)
@@ -72,10 +76,8 @@ def application(
 
     @api.get(BY_VERB["daily-summary"].path)
     async def daily(request: Request) -> Response:
-        query = request.query_params
-        ledger, pools = keeper.config.folders.data / "ledger.db", pool_specs(keeper.config)
-        report = await asyncio.to_thread(daily_summary, ledger, pools, query.get("date"), query.get("tz"))
-        return JSONResponse(to_wire(report))
+        asked = (request.query_params.get("date"), request.query_params.get("tz"))
+        return await summaries.get(asked, lambda: _daily(keeper, *asked))
 
     @api.get(BY_VERB["latency-breakdown"].path)
     async def latency_breakdown() -> Response:
@@ -107,6 +109,12 @@ def application(
     for verb in ACTIONS:
         admin(verb)
     return Door(api, keeper, door, rights, port, token)
+
+
+async def _daily(keeper: Keeper, date: str | None, tz: str | None) -> Response:
+    ledger, pools = keeper.config.folders.data / "ledger.db", pool_specs(keeper.config)
+    report = await asyncio.to_thread(daily_summary, ledger, pools, date, tz)
+    return JSONResponse(to_wire(report))
 
 
 def _health(keeper: Keeper) -> Response:

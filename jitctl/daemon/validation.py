@@ -75,12 +75,13 @@ def _simulated(history: History) -> Finding:
 
 
 def _latency(figures: Mapping[str, Any]) -> Finding:
-    times = figures.get("stages", {}).get("seen_to_simulated")
-    if not times:
+    times = figures.get("stages", {}).get("seen_to_simulated") or {}
+    if not times.get("recent_count"):
         remedy = "wait for a swap that is worth it"
-        return Finding("latency", UNKNOWN, "nothing has been simulated for a fresh swap", remedy)
-    p95_ms = float(times["p95_ms"])
-    detail = f"p95 {p95_ms:.1f} ms from seen to simulated, limit {LATENCY_LIMIT_MS:g} ms"
+        return Finding("latency", UNKNOWN, "no fresh swap was simulated in the last five minutes", remedy)
+    p95_ms = float(times["recent_p95_ms"])
+    counted = f"{times['recent_count']} from seen to simulated"
+    detail = f"p95 {p95_ms:.1f} ms of {counted}, limit {LATENCY_LIMIT_MS:g} ms"
     if p95_ms > LATENCY_LIMIT_MS:
         return Finding("latency", FAIL, detail, "is the node near? see the stages in: jitctl status --watch")
     return Finding("latency", PASS, detail)

@@ -88,7 +88,7 @@ class Engine:
         routers: Routers,
         mode: Mode,
     ) -> None:
-        metrics = Metrics()
+        metrics = Metrics(lambda: ports.clock.monotonic_ns() / 1e9)
         inbox = Inbox(settings.pending_queue, metrics.happenings)
         last = ports.ledger.engine()
         parts = self._parts = Parts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -188,3 +189,12 @@ def test_a_missing_choice_is_named_in_one_line(capsys):
     assert run(["start", "--foreground"]) == 2
     first = capsys.readouterr().err.splitlines()[0]
     assert first == "error: Missing option '--mode'. Choose from: test, production"
+
+
+def test_an_answer_that_has_no_place_is_said_to_have_none():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "jitctl", "--version"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, "cannot be written: No space left" in done.stderr) == (1, True)
+    assert "defect" not in done.stderr

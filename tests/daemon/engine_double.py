@@ -33,8 +33,11 @@ COUNTS = {
     "abandons": {"mode_test": 4},
 }
 STAGES = {
-    "seen_to_simulated": {"count": 4, "p50_ms": 5.0, "p95_ms": 9.0, "p99_ms": 9.0, "max_ms": 9.5},
-}
+    "seen_to_simulated": {
+        "count": 4, "p50_ms": 5.0, "p95_ms": 9.0, "p99_ms": 9.0, "max_ms": 9.5,
+        "recent_count": 4, "recent_p95_ms": 9.0,
+    },
+}  # fmt: skip
 POOL = "0x" + "66" * 20
 LEVELS = ("off", "low", "medium", "high", "critical")
 CANARY = "c0ffee" * 10 + "c0ff"

@@ -30,7 +30,7 @@ from jitctl.engine.book import SeenHashes, Wanted, WantedBook
 from jitctl.engine.events import Asked, Replan, TaskFailed, Tick
 from jitctl.engine.inbox import Inbox
 from jitctl.engine.lanes import Lanes
-from jitctl.engine.metrics import HAPPENINGS, RESERVOIR, STAGES, Metrics
+from jitctl.engine.metrics import HAPPENINGS, RECENT_S, RESERVOIR, STAGES, Metrics
 from jitctl.engine.standing import Standing
 from jitctl.engine.watch import PositionWatch
 from jitctl.engine.within import within
@@ -309,3 +309,16 @@ def test_classification(
     mined = MinedBundle(mint, victim, burn, LegAmounts(0, 0, 0, 0, 0, 0, 0))
     event, reason = classify(mined)
     assert (event.value, reason, leaves_position(mined)) == expected
+
+
+def test_old_good_timings_do_not_hide_that_it_is_slow_now():
+    now_s = 0.0
+    metrics = Metrics(lambda: now_s)
+    for _ in range(200):
+        metrics.time("seen_to_simulated", 5.0)
+    now_s = RECENT_S + 1
+    times = metrics.stages()["seen_to_simulated"]
+    assert (times.recent_count, times.recent_p95_ms) == (0, None)
+    metrics.time("seen_to_simulated", 400.0)
+    times = metrics.stages()["seen_to_simulated"]
+    assert (times.count, times.p95_ms, times.recent_count, times.recent_p95_ms) == (201, 5.0, 1, 400.0)
