@@ -188,3 +188,10 @@ def test_a_missing_choice_is_named_in_one_line(capsys):
     assert run(["start", "--foreground"]) == 2
     first = capsys.readouterr().err.splitlines()[0]
     assert first == "error: Missing option '--mode'. Choose from: test, production"
+
+
+def test_a_bare_call_shows_the_verbs_and_a_slip_all_that_it_may_mean(jitctl):
+    bare = jitctl()
+    assert (bare.returncode, bare.stdout, bare.stderr.startswith("Usage: jitctl")) == (2, "", True)
+    assert "did you mean 'status'?" in jitctl("stat").stderr
+    assert "'start' or 'restart'" in jitctl("sttart").stderr
