@@ -140,7 +140,10 @@ class Operations:
             fields["forced"] = True
         self._keeper.audit.record(**fields)
         self._keeper.telemetry.log(
-            "operator_command", level="info" if outcome == "ok" else "warning", **fields, text=message
+            "operator_command",
+            level="info" if outcome in ("ok", "unknown") else "warning",
+            **fields,
+            text=message,
         )
 
     async def _loosen(self, verb: str, request: ActionRequest, caller: Caller, mark: str) -> ActionReply:

@@ -198,3 +198,10 @@ def test_an_answer_that_has_no_place_is_said_to_have_none():
         )
     assert (done.returncode, "cannot be written: No space left" in done.stderr) == (1, True)
     assert "defect" not in done.stderr
+
+
+def test_a_bare_call_shows_the_verbs_and_a_slip_all_that_it_may_mean(jitctl):
+    bare = jitctl()
+    assert (bare.returncode, bare.stdout, bare.stderr.startswith("Usage: jitctl")) == (2, "", True)
+    assert "did you mean 'status'?" in jitctl("stat").stderr
+    assert "'start' or 'restart'" in jitctl("sttart").stderr
