@@ -1,6 +1,6 @@
 """The real engine, which hangs on demand: its event loop blocks for good, with or without the barrier held.
 
-SIGUSR2 blocks it, SIGWINCH blocks it with the submit barrier held; run in the engine's place by
+SIGRTMIN blocks it, SIGWINCH blocks it with the submit barrier held; run in the engine's place by
 `JITCTL_ENGINE_COMMAND`.
 """
 
@@ -13,7 +13,7 @@ from jitctl.config.locate import quick_folders
 from jitctl.daemon.engine_process import main
 from jitctl.safety.barrier import SubmitBarrier
 
-BLOCK, BLOCK_HOLDING = signal.SIGUSR2, signal.SIGWINCH
+BLOCK, BLOCK_HOLDING = signal.SIGRTMIN, signal.SIGWINCH
 
 
 def hang(number, frame):
