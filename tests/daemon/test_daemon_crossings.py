@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -27,9 +28,10 @@ from jitctl.safety.latch import Latch
 ANN = Caller("ann", 7, "admin", "unix")
 
 
-async def test_a_reload_that_comes_late_is_known_and_can_be_taken_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(operations, "RELOAD_LIMIT_S", 0.2)
-    config = load(write_config(tmp_path))
+@contextlib.asynccontextmanager
+async def kept(folder):
+    """Yield a keeper over the engine double that is not started yet, how it is stopped and what it does."""
+    config = load(write_config(folder))
     config.folders.data.mkdir()
     telemetry, audit = Telemetry(config.folders.log_file), Audit(config.folders.data / "audit.jsonl")
     keeper = Keeper(
@@ -39,6 +41,16 @@ async def test_a_reload_that_comes_late_is_known_and_can_be_taken_back(tmp_path,
     stopping = Stopping(keeper)
     acting = Operations(keeper, stopping)
     try:
+        yield keeper, stopping, acting
+    finally:
+        await stopping.stop_now()
+        telemetry.close()
+
+
+async def test_a_reload_that_comes_late_is_known_and_can_be_taken_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(operations, "RELOAD_LIMIT_S", 0.2)
+    async with kept(tmp_path) as (keeper, _, acting):
+        config = keeper.config
         await keeper.bring_up()
         pid = keeper.engine.pid
         write_config(tmp_path, strategy=STRATEGY_TOML.replace("20 ether", "30 ether"))
@@ -55,23 +67,11 @@ async def test_a_reload_that_comes_late_is_known_and_can_be_taken_back(tmp_path,
         write_config(tmp_path)
         assert (await acting.act("reload-strategy", ActionRequest(), ANN)).changed
         assert keeper.config.hash == keeper.status().config_hash == config.hash
-    finally:
-        await stopping.stop_now()
-        telemetry.close()
 
 
 async def test_while_a_reload_is_unanswered_nothing_is_called_as_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(operations, "RELOAD_LIMIT_S", 0.2)
-    config = load(write_config(tmp_path))
-    config.folders.data.mkdir()
-    telemetry, audit = Telemetry(config.folders.log_file), Audit(config.folders.data / "audit.jsonl")
-    keeper = Keeper(
-        config, mode="test", engine_argv=(sys.executable, str(DOUBLE)), telemetry=telemetry, audit=audit,
-        http_address="",
-    )  # fmt: skip
-    stopping = Stopping(keeper)
-    acting = Operations(keeper, stopping)
-    try:
+    async with kept(tmp_path) as (keeper, _, acting):
         await keeper.bring_up()
         write_config(tmp_path, strategy=STRATEGY_TOML.replace("20 ether", "30 ether"))
         os.kill(keeper.engine.pid, signal.SIGSTOP)
@@ -80,31 +80,17 @@ async def test_while_a_reload_is_unanswered_nothing_is_called_as_it_was(tmp_path
         write_config(tmp_path)
         with pytest.raises(TimedOut):
             await acting.act("reload-strategy", ActionRequest(), ANN)
-    finally:
-        await stopping.stop_now()
-        telemetry.close()
 
 
 async def test_a_pause_between_two_engines_holds_the_one_that_starts(tmp_path):
-    config = load(write_config(tmp_path))
-    config.folders.data.mkdir()
-    Latch(config.folders.data).arm_initial("test", 1.0)
-    telemetry, audit = Telemetry(config.folders.log_file), Audit(config.folders.data / "audit.jsonl")
-    keeper = Keeper(
-        config, mode="test", engine_argv=(sys.executable, str(DOUBLE)), telemetry=telemetry, audit=audit,
-        http_address="",
-    )  # fmt: skip
-    stopping = Stopping(keeper)
-    try:
+    async with kept(tmp_path) as (keeper, stopping, _):
+        Latch(keeper.config.folders.data).arm_initial("test", 1.0)
         with pytest.raises(DaemonNotRunning):
             await stopping.pause(ActionRequest(), ANN)
         keeper.starting = True
         assert (await stopping.pause(ActionRequest(), ANN)).message.startswith("paused")
         assert await keeper.bring_up() == "PAUSED"
         assert not keeper.starting
-    finally:
-        await stopping.stop_now()
-        telemetry.close()
 
 
 def test_what_was_seen_before_a_reload_proves_nothing_after_it():
