@@ -1,4 +1,4 @@
-"""Ask before what cannot be taken back; never without a terminal to answer on."""
+"""Ask before what cannot be taken back, and say what was seen; never asks without a terminal."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def confirm(what: str, *, word: str) -> None:
     render.note(f"This will {what}. Type {word!r} to go on:")
     if sys.stdin.readline().strip() != word:
         raise JitError("not confirmed; nothing was done")
+
+
+def seen(status: dict[str, Any]) -> dict[str, str]:
+    """Return what a request to loosen adds to its body: by it a later pause or halt is told from this one."""
+    return {"mark": status["latchMark"]} if status.get("latchMark") else {}
 
 
 def place(config_dir: Path, running: dict[str, Any] | None = None) -> str:

@@ -49,16 +49,23 @@ def from_wire(kind: type[T], body: dict[str, Any]) -> T:
 class ActionRequest:
     """The body of every POST under /admin; `REQUEST_KEYS` says which verb takes which keys.
 
-    `force` starts production without a passing validate-live.
+    `force` starts production without a passing validate-live. `mark` is the status's `latch_mark` that the
+    asker has seen: with another one by now somebody has stopped the bot since, and it is not loosened.
     """
 
     reason: str = ""
     mode: str = ""
     level: str = ""
+    mark: str = ""
     force: bool = False
 
 
-REQUEST_KEYS = {"start": ("reason", "mode", "force"), "crisis-mode": ("level", "reason")}
+REQUEST_KEYS = {
+    "start": ("reason", "mode", "force"),
+    "crisis-mode": ("level", "reason"),
+    "resume": ("reason", "mark"),
+    "clear-halt": ("reason", "mark"),
+}
 
 
 def request_keys(verb: str) -> tuple[str, ...]:
@@ -102,8 +109,8 @@ class Status:
     """GET /api/status.
 
     `ready` says that start-up is over. `figures` holds the engine's own counters and is as old as
-    `engine.figures_age_s`. `history` is the last minute of each end-to-end stage's p95 (ms), `recent` the
-    latest warnings and errors of the log.
+    `engine.figures_age_s`. `latch_mark` changes with every pause and every halt. `history` is the last
+    minute of each end-to-end stage's p95 (ms), `recent` the latest warnings and errors of the log.
     """
 
     NESTED: ClassVar[dict[str, type[Any]]] = {"engine": EngineFigures}
@@ -121,6 +128,7 @@ class Status:
     crisis_since_s: float | None = None
     trading_ready: bool = False
     armed: bool = False
+    latch_mark: str = ""
     chain_id: int | None = None
     head_number: int | None = None
     head_age_s: float | None = None

@@ -219,7 +219,8 @@ class Keeper:
         """Return what changes whenever `status` or `health` does, but for the ages in them."""
         engine = self.engine
         told = (engine.pid, engine.state, engine.responsive, engine.news) if engine is not None else ()
-        seen = (self.latch.armed(), self.latch.paused(), self.stopping.is_set(), self.audit.queued)
+        latch = (self.latch.armed(), self.latch.paused(), self.latch.mark())
+        seen = (*latch, self.stopping.is_set(), self.audit.queued)
         logged = (len(self.telemetry.recent), self.telemetry.lost)
         return told, seen, logged, self.mode, self.config.hash
 
@@ -233,6 +234,7 @@ class Keeper:
             engine=self.engine,
             armed=self.latch.armed(),
             paused=self.latch.paused(),
+            latch_mark=self.latch.mark(),
             ending=self.stopping.is_set(),
             http=self._http,
             started_wall_s=self._started_wall_s,

@@ -72,7 +72,7 @@ class Operations:
         """
         route = BY_VERB[verb]
         before, state_before, began = self._standing(verb), self._keeper.state(), time.monotonic()
-        mark = self._keeper.latch.mark()
+        mark = request.mark or self._keeper.latch.mark()
         try:
             if not route.tightens:
                 self._keeper.audit.require()

@@ -30,6 +30,7 @@ class Facts:
     engine: EngineChild | None
     armed: bool
     paused: bool
+    latch_mark: str
     ending: bool
     http: str
     started_wall_s: float
@@ -61,6 +62,7 @@ def status_of(facts: Facts) -> Status:
         crisis_since_s=figures.get("crisisSinceS"),
         trading_ready=bool(figures.get("tradingReady")) and not facts.paused and fresh and is_live(engine),
         armed=facts.armed,
+        latch_mark=facts.latch_mark,
         chain_id=config.main.chain.chain_id,
         head_number=figures.get("headNumber"),
         head_age_s=_aged(figures.get("headAgeS"), engine),

@@ -13,14 +13,14 @@ from jitctl.control.roles import ROUTES
 from jitctl.reports.daily import DailySummary
 
 KEYS = {
-    schema.ActionRequest: "reason mode level force",
+    schema.ActionRequest: "reason mode level mark force",
     schema.ActionReply: "verb changed stateBefore state message hint forced elapsedMs"
     " outstandingBundles lastTargetBlock",
     schema.Health: "status live tradingReady version mode state uptimeS checks",
     schema.Check: "name result detail",
     schema.Status: "version mode state ready who reason sinceS crisisLevel crisisWho crisisReason"
-    " crisisSinceS tradingReady armed chainId headNumber headAgeS openAttempts generation configHash"
-    " keeperPid startedAtS uptimeS logFile http memoryMb executor history recent engine figures",
+    " crisisSinceS tradingReady armed latchMark chainId headNumber headAgeS openAttempts generation"
+    " configHash keeperPid startedAtS uptimeS logFile http memoryMb executor history recent engine figures",
     schema.EngineFigures: "pid alive responsive roundTripMs pingAgeS figuresAgeS",
     schema.CheckReport: "verb result checks configHash elapsedMs",
     schema.Finding: "name result detail remedy elapsedMs",

@@ -103,7 +103,7 @@ class Double:
                 if "die-on-resume" in self.words:
                     os._exit(7)
                 if command.args["mark"] != self.latch.mark():
-                    raise Refused("the bot was paused after this was asked")
+                    raise Refused("the bot was paused or halted after this was asked")
                 if self.state == "HALTED":
                     raise Refused("the bot is halted", hint="jitctl clear-halt --reason ...")
                 self.latch.resume()

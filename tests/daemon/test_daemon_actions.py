@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from installation import POOLS_TOML, STRATEGY_TOML, eventually, running_keeper
@@ -12,6 +14,7 @@ from jitctl.config.load import load
 from jitctl.daemon.history import History
 from jitctl.errors import ConfigError, Refused, TimedOut, UsageError
 from jitctl.safety.latch import Latch
+from jitctl.safety.stopping import pause_now
 from jitctl.safety.validated import FRESH_S, ValidationRecord
 
 SECOND_POOL = POOLS_TOML.replace("0x" + "66" * 20, "0x" + "77" * 20).replace("-0.05%", "-0.3%")
@@ -22,6 +25,12 @@ SECOND_POOL = SECOND_POOL.replace("fee_pips = 500", "fee_pips = 3000").replace("
 def keeper(tmp_path):
     with running_keeper(tmp_path) as running:
         yield running
+
+
+def lies_unread(socket):
+    """Whether a caller waits to be accepted, as the kernel tells: state 02 (connecting) of our path."""
+    lines = Path("/proc/net/unix").read_text(encoding="ascii").splitlines()
+    return any(line.endswith(f" {socket}") and line.split()[5] == "02" for line in lines)
 
 
 def last(keeper):
@@ -41,6 +50,21 @@ def test_a_resume_that_nobody_waits_for_undoes_no_pause(keeper):
     assert keeper.audit()[-1]["outcome"] == "refused"
     assert keeper.client().call("status")["state"] == "PAUSED"
     assert keeper.client().call("resume")["state"] == "RUNNING"
+
+
+def test_a_resume_that_lies_in_a_hung_keepers_socket_undoes_no_pause_by_the_files(keeper):
+    asked = keeper.client()
+    asked.call("pause", body={"reason": "one"})
+    seen = asked.call("status")["latchMark"]
+    keeper.process.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(asked.call, "resume", body={"mark": seen})
+        eventually(lambda: lies_unread(keeper.socket), "the resume lies in the keeper's socket")
+        pause_now(keeper.base / "data", "bob", "by the files", 1.0)
+        keeper.process.send_signal(signal.SIGCONT)
+        with pytest.raises(Refused, match="after this was asked"):
+            waiting.result(10)
+    assert keeper.client().call("status")["state"] == "PAUSED"
 
 
 def test_emergency_stop_halts_and_is_repeated_safely(keeper):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from jitctl.cli import options, render
-from jitctl.cli.confirm import confirm, place
+from jitctl.cli.confirm import confirm, place, seen
 from jitctl.cli.options import OutputOption, YesOption, legible_reason
 from jitctl.cli.render import Format
 
@@ -29,12 +29,11 @@ def clear_halt(
     Example: jitctl clear-halt --reason "the reorg was looked into; the ledger agrees with the chain"
     """
     asked = options.client(ctx)
-    if not yes:
-        status = asked.call("status", probe=True)
-        if status.get("state") == "HALTED":
-            why = status.get("reason") or "no reason is known"
-            where = place(options.config_dir(ctx), status)
-            confirm(f"clear the halt ({why}) of the {status.get('mode')} bot on {where}", word="clear-halt")
-    reply = asked.call("clear-halt", body={"reason": reason}, probe=True)
+    status = asked.call("status", probe=True)
+    if not yes and status.get("state") == "HALTED":
+        why = status.get("reason") or "no reason is known"
+        where = place(options.config_dir(ctx), status)
+        confirm(f"clear the halt ({why}) of the {status.get('mode')} bot on {where}", word="clear-halt")
+    reply = asked.call("clear-halt", body={"reason": reason, **seen(status)}, probe=True)
     options.warn_of_version(asked)
     render.result(reply, output, render.action_text)
