@@ -77,8 +77,8 @@ class BundleSimulation:
 ABANDON_REASONS = frozenset(
     {
         "mint_reverts", "victim_reverts", "victim_gas", "burn_reverts", "parent_moved", "victim_gone",
-        "nonce_mismatch", "balance_short", "unprofitable", "simulation_failed", "simulation_timeout",
-        "raw_mismatch", "not_armed", "paused", "limits", "mode_test", "stopping", "superseded", "crash",
+        "victim_queued", "victim_short", "nonce_mismatch", "balance_short", "unprofitable", "simulation_failed",
+        "simulation_timeout", "raw_mismatch", "not_armed", "paused", "limits", "mode_test", "stopping", "superseded", "crash",
         "barrier_timeout", "too_late", "sign_failed", "ledger", "internal",
     }
 )  # fmt: skip
@@ -88,8 +88,8 @@ FAULT_REASONS = (
     "mint_reverts", "burn_reverts", "nonce_mismatch", "balance_short", "simulation_failed",
     "simulation_timeout", "raw_mismatch", "sign_failed", "ledger", "internal", "barrier_timeout",
 )  # fmt: skip
-"""Those that speak against us or what we depend on; a victim that reverts, or a block that came first,
-does not."""
+"""Those that speak against us or what we depend on; a victim that reverts, cannot pay or waits behind another
+transaction of its sender does not, nor does a block that came first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ MAX_FAILURES = 5
 _VICTIM_FAILED = frozenset(
     {
         "victim_reverts", "victim_gone", "victim_gas", "unprofitable", "simulation_failed", "raw_mismatch",
-        "burn_reverts", "nonce_mismatch", "balance_short",
+        "burn_reverts", "nonce_mismatch", "balance_short", "victim_queued", "victim_short",
     }
 )  # fmt: skip
 _NOT_YET = Skip(SkipReason.POOL_STALE, "the head's pools are not known yet")

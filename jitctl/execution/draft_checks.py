@@ -66,13 +66,13 @@ def check_accounts(draft: BundleDraft, answers: Sequence[Any]) -> None:
     if victim_nonce > victim.nonce:
         raise CheckFailed("victim_gone", f"victim: nonce {victim.nonce} is used, the next is {victim_nonce}")
     if victim_nonce < victim.nonce:
-        raise CheckFailed("nonce_mismatch", f"victim: nonce {victim_nonce} on chain, {victim.nonce} pending")
+        raise CheckFailed("victim_queued", f"victim: nonce {victim_nonce} on chain, {victim.nonce} pending")
     needed_wei = (draft.mint_gas_limit + draft.burn_gas_limit) * draft.base_fee_wei
     if operator_wei < needed_wei:
         raise CheckFailed("balance_short", f"operator: {operator_wei} wei, {needed_wei} needed for gas")
     needed_wei = victim.gas_limit * victim.max_fee_per_gas_wei + victim.value_wei
     if victim_wei < needed_wei:
-        raise CheckFailed("balance_short", f"victim: {victim_wei} wei, {needed_wei} needed")
+        raise CheckFailed("victim_short", f"victim: {victim_wei} wei, {needed_wei} needed")
 
 
 def account_requests(draft: BundleDraft) -> list[tuple[str, list[Any]]]:

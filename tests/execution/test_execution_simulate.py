@@ -93,14 +93,14 @@ async def test_a_victim_that_cannot_pay(rig, simulator):
     victim = await rig.swap(spec, AMOUNT)
     await rig.net.chain.link.request("anvil_setBalance", victim.sender, hex(10**9))
     simulation = await simulator.simulate(await rig.draft(victim, spec, AMOUNT))
-    assert simulation.reason == "balance_short" and simulation.detail.startswith("victim")
+    assert simulation.reason == "victim_short" and simulation.detail.startswith("victim")
 
 
 async def test_a_victim_whose_nonce_is_ahead(rig, simulator):
     spec = rig.spec(POOL)
     await rig.swap(spec, AMOUNT)
     second = await rig.swap(spec, AMOUNT)
-    assert (await simulator.simulate(await rig.draft(second, spec, AMOUNT))).reason == "nonce_mismatch"
+    assert (await simulator.simulate(await rig.draft(second, spec, AMOUNT))).reason == "victim_queued"
 
 
 async def test_a_victim_that_is_already_mined(rig, simulator):
