@@ -77,9 +77,10 @@ class BundleSimulation:
 ABANDON_REASONS = frozenset(
     {
         "mint_reverts", "victim_reverts", "victim_gas", "burn_reverts", "parent_moved", "victim_gone",
-        "victim_queued", "victim_short", "nonce_mismatch", "balance_short", "unprofitable", "simulation_failed",
-        "simulation_timeout", "raw_mismatch", "not_armed", "paused", "limits", "mode_test", "stopping", "superseded", "crash",
-        "barrier_timeout", "too_late", "sign_failed", "ledger", "internal",
+        "victim_queued", "victim_short", "nonce_mismatch", "balance_short", "unprofitable",
+        "simulation_failed", "simulation_timeout", "raw_mismatch", "not_armed", "paused", "limits",
+        "mode_test", "stopping", "superseded", "crash", "barrier_timeout", "too_late", "sign_failed",
+        "ledger", "internal",
     }
 )  # fmt: skip
 """Why an attempt ends before a byte leaves; frozen names, they are metric labels and report rows."""

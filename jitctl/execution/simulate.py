@@ -35,7 +35,8 @@ from jitctl.execution.revert_reason import revert_reason
 
 SIMULATION_OUTCOMES = (
     "ok", "raw_mismatch", "nonce_mismatch", "victim_gone", "victim_queued", "victim_short", "balance_short",
-    "mint_reverts", "victim_reverts", "victim_gas", "burn_reverts", "parent_moved", "simulation_failed", "simulation_timeout",
+    "mint_reverts", "victim_reverts", "victim_gas", "burn_reverts", "parent_moved", "simulation_failed",
+    "simulation_timeout",
 )  # fmt: skip
 CLASSIFYING_GAS = 10_000_000
 """Gas with which a failed victim is tried again, to learn whether gas was what it lacked."""

@@ -44,9 +44,9 @@ def test_reasons_that_reports_and_metrics_carry_stay() -> None:
     } <= {str(reason) for reason in SkipReason}  # fmt: skip
     assert {
         "mint_reverts", "victim_reverts", "victim_gas", "burn_reverts", "parent_moved", "victim_gone",
-        "victim_queued", "victim_short", "nonce_mismatch", "balance_short", "unprofitable", "simulation_failed", "simulation_timeout",
-        "raw_mismatch", "not_armed", "paused", "limits", "mode_test", "stopping", "superseded", "crash",
-        "barrier_timeout", "too_late", "sign_failed",
+        "victim_queued", "victim_short", "nonce_mismatch", "balance_short", "unprofitable",
+        "simulation_failed", "simulation_timeout", "raw_mismatch", "not_armed", "paused", "limits",
+        "mode_test", "stopping", "superseded", "crash", "barrier_timeout", "too_late", "sign_failed",
     } <= ABANDON_REASONS  # fmt: skip
 
 
