@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from fractions import Fraction
 
 from jitctl.chain.lens import is_revert, view
 from jitctl.chain.wallet import keccak256
@@ -19,6 +20,8 @@ MAINNET_FACTORY = Address("0x1f98431c8ad98523631ae4a59f267346ea31f984")
 PERMIT2 = Address("0x000000000022d473030f116ddee9f6b43ac78ba3")
 WIDE_SPOT_TICKS = 1_000
 """About a tenth of the price: what a thief who owns blocks in a row could take of the capital each time."""
+LOW_BUDGET = Fraction(1, 5)
+"""What should be left of the loss budget: with less, one more bad day's losses stop the bot."""
 _ALLOWANCE = bytes.fromhex("dd62ed3e")
 
 
@@ -94,10 +97,12 @@ async def pool_rules(context: Context) -> Verdict:
 
 async def loss_budget(context: Context) -> Verdict:
     left_wei = (await context.guards()).loss_budget_left_wei
+    whole_wei = await _word(context, await context.executor(), calls.SELECTORS["budget"])
+    remedy = "look at what was lost; the budget slides over 24 h, or its owner calls setBudget"
     if not left_wei:
-        remedy = "look at what was lost; the budget slides over 24 h, or its owner calls setBudget"
         return failed("nothing is left of the loss budget: the executor refuses every mint", remedy)
-    return passed(f"{ether(left_wei)} left")
+    left = f"{ether(left_wei)} left of {ether(whole_wei)}"
+    return warned(left, remedy) if left_wei < whole_wei * LOW_BUDGET else passed(left)
 
 
 async def allowances(context: Context) -> Verdict:

@@ -31,7 +31,7 @@ NAMES: dict[str, str] = {
     "operators": "our keys are the executor's operators",
     "guardian": "the executor has a guardian that is nobody else",
     "pool-rules": "the executor allows our pools, with sensible limits",
-    "loss-budget": "something is left of the executor's loss budget",
+    "loss-budget": "a fifth or more of the executor's loss budget is left",
     "allowances": "the executor lets nobody spend its tokens",
     "gas-money": "the operators can pay for gas",
     "capital": "the executor holds capital",

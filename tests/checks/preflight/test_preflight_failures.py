@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jitctl.devnet.executor_setup import executor_artifact
 from jitctl.ledger.store import LedgerStore
 from jitctl.safety.signer_lock import SignerLock
 from tests.chain.fake_node import FakeNode
@@ -342,3 +343,6 @@ async def test_a_position_that_is_open(bot: ReadyBot) -> None:
     await bot.lone_mint(USDC)
     assert await bot.noticed() == {"open-positions": "fail"}
     assert USDC in (await bot.finding("open-positions")).detail
+    (reserved_wei,) = await bot.net.read(bot.net.executor, executor_artifact()["abi"], "reserved")
+    await bot.as_owner(("setBudget", reserved_wei * 10 // 9))
+    assert await bot.noticed() == {"open-positions": "fail", "loss-budget": "warn"}
