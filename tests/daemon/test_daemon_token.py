@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 
 import pytest
 from installation import JITCTL_TOML, eventually, running_keeper, write_config
@@ -15,8 +14,8 @@ from jitctl.daemon.foreign import foreign, own_hosts
 from jitctl.daemon.token import TokenFile
 from jitctl.errors import ConfigError
 
-TOKEN = secrets.token_hex(32)
-OTHER = secrets.token_hex(32)
+TOKEN = "5d2285db" * 8
+OTHER = "93a58920" * 8
 UNUSABLE = {
     "absent": (None, 0o600, "No such file"),
     "empty": (b"", 0o600, "empty"),
