@@ -90,14 +90,19 @@ class Keeper:
         Raises `Refused` if the daemon is stopping, or is told to meanwhile.
         """
         async with self.one_engine:
-            if not self.leaving:
-                self.engine = await self._spawned()
-            if self.leaving:
-                if self.engine is not None:
-                    await self.engine.kill()
-                raise Refused("the daemon is stopping")
-        self.telemetry.log("engine_spawned", pid=self.engine.pid, mode=self.mode)
-        return self.engine
+            self._require_staying()
+            engine = self.engine = await self._spawned()
+            try:
+                self._require_staying()
+            except Refused:
+                await engine.kill()
+                raise
+        self.telemetry.log("engine_spawned", pid=engine.pid, mode=self.mode)
+        return engine
+
+    def _require_staying(self) -> None:
+        if self.leaving:
+            raise Refused("the daemon is stopping")
 
     async def _spawned(self) -> EngineChild:
         self._seen = (True, True)
@@ -205,7 +210,7 @@ class Keeper:
 
     def state(self) -> str:
         """Return the state to show: the engine's own, or STOPPED when there is no engine."""
-        return shown_state(self.engine, self.latch.paused())
+        return shown_state(self.engine, self.latch.armed(), self.latch.paused())
 
     def status(self) -> Status:
         """Return what is known now, without asking anybody."""
