@@ -157,7 +157,7 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
         if latch.is_new():
             # Before anybody can pause or halt: what they write would show as a used, unarmed folder.
             latch.arm_initial("jitctl start", time.time())
-        _write_pid_file(folders.pid_file, options.mode)
+        _write_pid_file(folders.pid_file, options.mode, folders.data)
         telemetry.log("daemon_started", version=__version__, mode=options.mode, configHash=config.hash)
         servers = [
             _server(application(keeper, operations, UNIX, who)),
@@ -288,9 +288,9 @@ def _server(app: Door) -> _Server:
     return _Server(settings)
 
 
-def _write_pid_file(path: Path, mode: str) -> None:
+def _write_pid_file(path: Path, mode: str, data: Path) -> None:
     identity = ProcessIdentity.current().as_dict()
-    create_record(path, {**identity, "mode": mode, "version": __version__})
+    create_record(path, {**identity, "mode": mode, "version": __version__, "data": str(data)})
 
 
 if __name__ == "__main__":

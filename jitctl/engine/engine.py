@@ -244,7 +244,7 @@ class Engine:
         self._catch_up_journal()
 
     def _heed_files(self) -> None:
-        """Take over a halt or pause that another process wrote to the data folder, and write there what is ours."""
+        """Take over a halt or pause that another process wrote to the data folder; write what is ours."""
         parts = self._parts
         if parts.standing.state is EngineState.STARTING:
             return

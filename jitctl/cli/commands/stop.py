@@ -84,9 +84,10 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
 
 def _require_no_engine(found: Folders) -> None:
     """Raise `TimedOut` where an engine signs for this data folder though nothing in the run folder tells."""
+    from jitctl.cli.without_keeper import data_in_use
     from jitctl.safety.barrier import SubmitBarrier
 
-    signer = SubmitBarrier(found.data).signer()
+    signer = SubmitBarrier(data_in_use(found)).signer()
     if signer is not None and signer.is_alive():
         raise TimedOut(
             f"the stop is requested, not confirmed: nobody listens on {found.socket}, yet an engine runs"
