@@ -22,7 +22,7 @@ PATIENCE_S = 0.55
 
 
 def data_in_use(folders: Folders) -> Path:
-    """Return the data folder of the daemon that was started last: the configuration may name another by now."""
+    """Return the data folder of the daemon that was started last: the files may name another now."""
     named = (read_record(folders.pid_file) or {}).get("data")
     return Path(named) if isinstance(named, str) else folders.data
 

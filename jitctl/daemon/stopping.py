@@ -14,6 +14,7 @@ from jitctl.daemon.hang import HangWatch
 from jitctl.daemon.keeper import Keeper
 from jitctl.errors import JitError, LinkClosed, TimedOut
 from jitctl.safety.barrier import END_S, SubmitBarrier
+from jitctl.safety.stop_count import count_stop
 from jitctl.safety.stopping import Stopped, halt_now, pause_now
 
 PAUSE_LIMIT_S = 0.75
@@ -121,6 +122,7 @@ class Stopping:
 
     async def stop(self, request: ActionRequest, caller: Caller) -> ActionReply:
         self._keeper.leaving = True
+        count_stop(self._keeper.config.folders.run)
         self._keeper.wake()
         by_force = await self.end_engine(request.reason or "stop", caller.person)
         if self._keeper.mode == "production":
