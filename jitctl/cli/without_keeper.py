@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jitctl.errors import TimedOut
 from jitctl.safety.barrier import SubmitBarrier
+from jitctl.safety.durable import read_record
 from jitctl.safety.keeper_lock import keeper_process
 from jitctl.safety.stopping import Stopped
 
@@ -20,9 +21,15 @@ PATIENCE_S = 0.55
 """How long the engine may keep the barrier once the flag is up: no longer than a live one does."""
 
 
-def engine_lives(data_dir: Path) -> bool:
-    """Whether the engine that signs for this data folder runs, whatever became of its keeper."""
-    signer = SubmitBarrier(data_dir).signer()
+def data_in_use(folders: Folders) -> Path:
+    """Return the data folder of the daemon that was started last: the files may name another now."""
+    named = (read_record(folders.pid_file) or {}).get("data")
+    return Path(named) if isinstance(named, str) else folders.data
+
+
+def engine_lives(folders: Folders) -> bool:
+    """Whether the engine that signs for this installation runs, whatever became of its keeper."""
+    signer = SubmitBarrier(data_in_use(folders)).signer()
     return signer is not None and signer.is_alive()
 
 
@@ -34,7 +41,7 @@ def stop_directly(
     Raises `TimedOut`, "requested, not confirmed", where the caller lacks the right or the signer cannot be
     ended.
     """
-    began_s, data_dir = time.monotonic(), folders.data
+    began_s, data_dir = time.monotonic(), data_in_use(folders)
     process = keeper_process(folders.run)
     hint = "jitctl start brings it back"
     if process is not None and process.is_alive():

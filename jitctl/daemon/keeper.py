@@ -64,6 +64,8 @@ class Keeper:
         self.stopping = asyncio.Event()
         self.leaving = False
         self.starting = False
+        self.one_engine = asyncio.Lock()
+        """Held by whoever brings an engine up or ends one: whoever ends it sees the one that just came up."""
         self.changed = asyncio.Condition()
         self.telemetry = telemetry
         self._engine_argv = tuple(engine_argv)
@@ -83,19 +85,34 @@ class Keeper:
     # -- the engine -------------------------------------------------------------------------------
 
     async def start_engine(self) -> EngineChild:
-        """Exec the engine in the keeper's mode; returns at once, `wait_settled` tells how it went."""
-        if self.stopping.is_set():
+        """Exec the engine in the keeper's mode; returns at once, `wait_settled` tells how it went.
+
+        Raises `Refused` if the daemon is stopping, or is told to meanwhile.
+        """
+        async with self.one_engine:
+            self._require_staying()
+            engine = self.engine = await self._spawned()
+            try:
+                self._require_staying()
+            except Refused:
+                await engine.kill()
+                raise
+        self.telemetry.log("engine_spawned", pid=engine.pid, mode=self.mode)
+        return engine
+
+    def _require_staying(self) -> None:
+        if self.leaving:
             raise Refused("the daemon is stopping")
+
+    async def _spawned(self) -> EngineChild:
         self._seen = (True, True)
         argv = [
             *self._engine_argv, "--config-dir", str(self.config.folders.config), "--mode", self.mode,
             "--config-hash", self.config.hash,
         ]  # fmt: skip
-        self.engine = await EngineChild.spawn(
+        return await EngineChild.spawn(
             argv, mode=self.mode, on_log=self._engine_log, on_change=self._engine_news
         )
-        self.telemetry.log("engine_spawned", pid=self.engine.pid, mode=self.mode)
-        return self.engine
 
     async def bring_up(self) -> str:
         """Start the engine and return its state once its start-up is over; raises as `wait_settled`."""
@@ -193,7 +210,7 @@ class Keeper:
 
     def state(self) -> str:
         """Return the state to show: the engine's own, or STOPPED when there is no engine."""
-        return shown_state(self.engine, self.latch.paused())
+        return shown_state(self.engine, self.latch.armed(), self.latch.paused())
 
     def status(self) -> Status:
         """Return what is known now, without asking anybody."""

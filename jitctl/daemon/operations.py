@@ -100,12 +100,12 @@ class Operations:
             case "emergency-stop":
                 return await self.stopping.emergency_stop(request, caller)
             case "crisis-mode":
-                return await self._crisis_mode(request, caller)
+                return await self._crisis_mode(request, caller, gone)
             case "stop":
                 return await self.stopping.stop(request, caller)
         async with self._one_action:
             if gone():
-                raise Refused(f"{verb} came too late: whoever asked did not wait for it")
+                raise _too_late(verb)
             match verb:
                 case "resume" | "clear-halt":
                     return await self._loosen(verb, request, caller, mark)
@@ -159,7 +159,9 @@ class Operations:
         )
         return reply_of(body)
 
-    async def _crisis_mode(self, request: ActionRequest, caller: Caller) -> ActionReply:
+    async def _crisis_mode(
+        self, request: ActionRequest, caller: Caller, gone: Callable[[], bool]
+    ) -> ActionReply:
         """Set the level; a lower one needs an administrator, and an audit trail that can be written."""
         if not request.level:
             raise UsageError("crisis-mode needs a level", hint="off, low, medium, high or critical")
@@ -170,6 +172,8 @@ class Operations:
             self._keeper.audit.require()
         except Refused as unwritable:
             barred = unwritable
+        if gone():
+            barred = _too_late("a lower crisis level")
         engine = self._keeper.running_engine("set the crisis level")
         may_loosen = barred is None and allows(caller.role, ADMIN)
         args = {"level": request.level, "may_loosen": may_loosen, "until_s": _until_s()}
@@ -262,6 +266,10 @@ class Operations:
             self._keeper.validated.require(config.hash)
         elif not request.reason:
             raise UsageError("--force needs a reason", hint="it is kept in the audit trail")
+
+
+def _too_late(what: str) -> Refused:
+    return Refused(f"{what} came too late: whoever asked did not wait for it")
 
 
 def _until_s() -> float:

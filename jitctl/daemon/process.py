@@ -44,6 +44,7 @@ from jitctl.safety.durable import create_record
 from jitctl.safety.keeper_lock import only_keeper
 from jitctl.safety.latch import Latch
 from jitctl.safety.process_identity import ProcessIdentity
+from jitctl.safety.stop_count import require_no_stop_since
 
 ENGINE_ARGV = (sys.executable, "-m", "jitctl.daemon.engine_process")
 ENV_ENGINE = "JITCTL_ENGINE_COMMAND"
@@ -58,6 +59,7 @@ class Options:
     mirror: bool
     force: bool
     reason: str
+    stops: int | None
 
 
 def parse(argv: list[str]) -> Options:
@@ -69,9 +71,10 @@ def parse(argv: list[str]) -> Options:
     parser.add_argument("--mirror", action="store_true", help="show the log on stderr too")
     parser.add_argument("--force", action="store_true", help="production without a passing validate-live")
     parser.add_argument("--reason", default="", help="for the audit trail")
+    parser.add_argument("--stops", type=int, help="how many stops were counted when this was asked for")
     found = parser.parse_args(argv)
-    reason = found.reason.encode("utf-8", "replace").decode()[:MAX_TEXT_CHARS]
-    return Options(found.config_dir.absolute(), found.mode, found.ready_fd, found.mirror, found.force, reason)
+    found.reason = found.reason.encode("utf-8", "replace").decode()[:MAX_TEXT_CHARS]
+    return Options(**{**vars(found), "config_dir": found.config_dir.absolute()})
 
 
 def main(argv: list[str]) -> int:
@@ -89,6 +92,8 @@ def main(argv: list[str]) -> int:
     try:
         config = load(options.config_dir)
         with only_keeper(config.folders.run, options.mode):
+            if options.stops is not None:
+                require_no_stop_since(config.folders.run, options.stops)
             return event_loop.run(_keep(config, options, starter, notifier))
     except JitError as error:
         starter.tell(error.as_dict())
@@ -157,7 +162,7 @@ async def _keep(config: Config, options: Options, starter: Starter, notifier: No
         if latch.is_new():
             # Before anybody can pause or halt: what they write would show as a used, unarmed folder.
             latch.arm_initial("jitctl start", time.time())
-        _write_pid_file(folders.pid_file, options.mode)
+        _write_pid_file(folders.pid_file, options.mode, folders.data)
         telemetry.log("daemon_started", version=__version__, mode=options.mode, configHash=config.hash)
         servers = [
             _server(application(keeper, operations, UNIX, who)),
@@ -288,9 +293,9 @@ def _server(app: Door) -> _Server:
     return _Server(settings)
 
 
-def _write_pid_file(path: Path, mode: str) -> None:
+def _write_pid_file(path: Path, mode: str, data: Path) -> None:
     identity = ProcessIdentity.current().as_dict()
-    create_record(path, {**identity, "mode": mode, "version": __version__})
+    create_record(path, {**identity, "mode": mode, "version": __version__, "data": str(data)})
 
 
 if __name__ == "__main__":

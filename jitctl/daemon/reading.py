@@ -51,7 +51,7 @@ def status_of(facts: Facts) -> Status:
     return Status(
         version=__version__,
         mode=facts.mode,
-        state=shown_state(engine, facts.paused),
+        state=shown_state(engine, facts.armed, facts.paused),
         ready=engine is not None and alive and engine.was_settled,
         who=str(figures.get("who", "")),
         reason=reason,
@@ -60,7 +60,11 @@ def status_of(facts: Facts) -> Status:
         crisis_who=str(figures.get("crisisWho", "")),
         crisis_reason=str(figures.get("crisisReason", "")),
         crisis_since_s=figures.get("crisisSinceS"),
-        trading_ready=bool(figures.get("tradingReady")) and not facts.paused and fresh and is_live(engine),
+        trading_ready=bool(figures.get("tradingReady"))
+        and facts.armed
+        and not facts.paused
+        and fresh
+        and is_live(engine),
         armed=facts.armed,
         latch_mark=facts.latch_mark,
         chain_id=config.main.chain.chain_id,
@@ -137,10 +141,15 @@ def _trading(status: Status, live: bool) -> str:
     return f"{status.state.lower()}: {status.reason}" if status.reason else status.state.lower()
 
 
-def shown_state(engine: EngineChild | None, paused: bool) -> str:
-    """Return the engine's own state; RUNNING with the pause flag up is PAUSED: nothing is signed under it."""
+def shown_state(engine: EngineChild | None, armed: bool, paused: bool) -> str:
+    """Return the engine's own state, or what the data folder makes of it where a silent one does not know.
+
+    RUNNING with the pause flag up is PAUSED, and either without the latch armed is HALTED: nothing is signed.
+    """
     if engine is None:
         return "STOPPED"
+    if not armed and engine.state in ("RUNNING", "PAUSED"):
+        return "HALTED"
     return "PAUSED" if paused and engine.state == "RUNNING" else engine.state
 
 

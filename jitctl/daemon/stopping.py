@@ -14,6 +14,7 @@ from jitctl.daemon.hang import HangWatch
 from jitctl.daemon.keeper import Keeper
 from jitctl.errors import JitError, LinkClosed, TimedOut
 from jitctl.safety.barrier import END_S, SubmitBarrier
+from jitctl.safety.stop_count import count_stop
 from jitctl.safety.stopping import Stopped, halt_now, pause_now
 
 PAUSE_LIMIT_S = 0.75
@@ -33,22 +34,30 @@ class Stopping:
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
-        self._one_ending = asyncio.Lock()
 
     async def pause(self, request: ActionRequest, caller: Caller) -> ActionReply:
-        if (self._keeper.engine is None or not self._keeper.engine.alive) and self._keeper.latch.paused():
-            return ActionReply(message="already paused; the engine is not running")
-        if self._keeper.starting and (self._keeper.engine is None or not self._keeper.engine.alive):
-            # Between two engines nobody runs, but somebody is about to.
-            await self._without_engine(pause_now, caller, request.reason or "pause during a start")
-            return ActionReply(changed=True, message="paused: the engine that is starting comes up paused")
-        engine = self._keeper.running_engine("pause")
+        if self._keeper.engine is None or not self._keeper.engine.alive:
+            return await self._pause_nobody(request, caller)
+        engine = self._keeper.engine
         if engine.responsive is not False:
             with contextlib.suppress(TimedOut, LinkClosed):
                 return reply_of(
                     await engine.ask("pause", limit_s=PAUSE_LIMIT_S, who=caller.person, reason=request.reason)
                 )
         return await self._pause_by_force(engine, request, caller)
+
+    async def _pause_nobody(self, request: ActionRequest, caller: Caller) -> ActionReply:
+        """No engine runs, but one may be about to: it comes up paused, whatever was asked before this."""
+        why = request.reason or "pause during a start"
+        if self._keeper.latch.paused():
+            # Marked anew; where the disk does not let us, it lets nobody loosen it either.
+            with contextlib.suppress(TimedOut):
+                await self._without_engine(pause_now, caller, why)
+            return ActionReply(message="already paused; the engine is not running")
+        if not self._keeper.starting:
+            self._keeper.running_engine("pause")
+        await self._without_engine(pause_now, caller, why)
+        return ActionReply(changed=True, message="paused: the engine that is starting comes up paused")
 
     async def _pause_by_force(
         self, engine: EngineChild, request: ActionRequest, caller: Caller
@@ -113,6 +122,7 @@ class Stopping:
 
     async def stop(self, request: ActionRequest, caller: Caller) -> ActionReply:
         self._keeper.leaving = True
+        count_stop(self._keeper.config.folders.run)
         self._keeper.wake()
         by_force = await self.end_engine(request.reason or "stop", caller.person)
         if self._keeper.mode == "production":
@@ -130,7 +140,7 @@ class Stopping:
         An engine that hangs is gone after `STOP_LIMIT_S` and `STOP_PATIENCE_S`; one that is known to be
         silent is not asked.
         """
-        async with self._one_ending:
+        async with self._keeper.one_engine:
             engine = self._keeper.engine
             if engine is None or not engine.alive:
                 return False
@@ -171,7 +181,7 @@ class Stopping:
             if engine is not None and engine.alive and engine.mode == "production":
                 self._keeper.validated.mark_seen()
             if engine is not None and watch.hangs(engine.judged, engine.silent_s()):
-                async with self._one_ending:
+                async with self._keeper.one_engine:
                     # Whoever held the lock may have ended it, or it may have answered meanwhile.
                     if engine.judged and watch.too_long(engine.silent_s()):
                         await self._end_hung(engine)

@@ -118,13 +118,14 @@ class Commands:
         with self._alone(asked):
             # The flag comes down only if the move is allowed; it is raised again if it cannot be kept.
             was_paused = parts.latch.paused()
-            parts.latch.resume()
             try:
+                parts.latch.resume()
                 if not parts.standing.running:
                     parts.standing.move(EngineEvent.RESUME, asked.who, asked.reason)
             except BaseException:
                 if was_paused:
-                    parts.latch.pause(asked.who, "resume failed", parts.ports.clock.wall_s())
+                    with contextlib.suppress(JitError):  # it says less than what failed before it
+                        parts.latch.pause(asked.who, "resume failed", parts.ports.clock.wall_s())
                 raise
         return self._body("running", changed=True)
 
@@ -140,6 +141,7 @@ class Commands:
         if held is None:
             raise Refused(f"cannot {asked.verb}: the submit barrier is held just now", hint="repeat it")
         with held:
+            self._halting.uphold()
             if asked.args.get("mark", parts.latch.mark()) != parts.latch.mark():
                 raise Refused(
                     f"cannot {asked.verb}: the bot was paused or halted after this was asked",
@@ -277,8 +279,10 @@ class Commands:
     def _body(self, message: str, *, changed: bool) -> Body:
         parts = self._parts
         outstanding = parts.follower.outstanding()
+        stuck = self._halting.stuck
         return {
             "message": message,
+            "hint": f"this does not outlive this engine until the disk is seen to: {stuck}" if stuck else "",
             "changed": changed,
             "state": parts.standing.state.value,
             "crisisLevel": parts.standing.crisis.value,

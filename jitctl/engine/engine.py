@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -243,7 +244,7 @@ class Engine:
         self._catch_up_journal()
 
     def _heed_files(self) -> None:
-        """Take over a halt or pause that another process wrote to the data folder."""
+        """Take over a halt or pause that another process wrote to the data folder; write what is ours."""
         parts = self._parts
         if parts.standing.state is EngineState.STARTING:
             return
@@ -254,6 +255,8 @@ class Engine:
         pause = parts.latch.pause_record()
         if pause is not None and parts.standing.running:
             parts.standing.move(EngineEvent.PAUSE, pause.who or "latch", pause.why or "the pause flag is up")
+        with contextlib.suppress(JitError):
+            self._halting.uphold()
 
     def _write_skips(self) -> None:
         parts = self._parts

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from jitctl.domain.engine_state import EngineEvent
+from jitctl.domain.engine_state import EngineEvent, EngineState
 from jitctl.engine.attempt_desk import AttemptDesk
 from jitctl.engine.parts import Parts
 from jitctl.errors import JitError, TimedOut
@@ -20,6 +21,8 @@ class Halting:
     def __init__(self, parts: Parts, attempts: AttemptDesk) -> None:
         self._parts = parts
         self._attempts = attempts
+        self.stuck = ""
+        """Why the files do not say what the engine does; empty if they do."""
 
     def halt(self, who: str, why: str) -> bool:
         """Halt at once, in memory and on the latch; False if it was halted. The barrier comes after.
@@ -31,10 +34,7 @@ class Halting:
         if changed:
             parts.metrics.happenings.add("halts")
             parts.standing.move(EngineEvent.HALT, who, why)
-        try:
-            parts.latch.halt(who, why, parts.ports.clock.wall_s())
-        except JitError as error:
-            parts.ports.observer.event("latch_stuck", {"detail": error.message})
+        self._write("latch_stuck", lambda: parts.latch.halt(who, why, parts.ports.clock.wall_s()))
         self.cancel_outstanding("stopping")
         return changed
 
@@ -43,11 +43,31 @@ class Halting:
         parts = self._parts
         before = parts.standing.state
         after = parts.standing.move(EngineEvent.PAUSE, who, why)
-        try:
-            parts.latch.pause(who, why, parts.ports.clock.wall_s())
-        except JitError as error:
-            parts.ports.observer.event("pause_flag_stuck", {"detail": error.message})
+        if after is EngineState.PAUSED:
+            self._write("pause_flag_stuck", lambda: parts.latch.pause(who, why, parts.ports.clock.wall_s()))
         return before is not after
+
+    def _write(self, stuck: str, change: Callable[[], bool]) -> None:
+        self.stuck = ""
+        try:
+            change()
+        except JitError as error:
+            self.stuck = error.message
+            self._parts.ports.observer.event(stuck, {"detail": error.message})
+
+    def uphold(self) -> None:
+        """Write to the files the pause or halt that they do not show; raises `JitError` if they take none.
+
+        Before anything is loosened, and once a second: what is only in memory has no mark that a later
+        command could be told by, and ends with the engine.
+        """
+        parts = self._parts
+        standing, now_s = parts.standing, parts.ports.clock.wall_s()
+        if standing.state is EngineState.HALTED and parts.latch.armed():
+            parts.latch.halt(standing.who, standing.why, now_s)
+        if standing.state is EngineState.PAUSED and not parts.latch.paused():
+            parts.latch.pause(standing.who, standing.why, now_s)
+        self.stuck = ""
 
     def cancel_outstanding(self, reason: str) -> None:
         """Give up every attempt that is on its way."""

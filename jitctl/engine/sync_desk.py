@@ -140,12 +140,12 @@ class SyncDesk:
         if halt is not None:
             why = halt.why or "the data folder is not armed"
             parts.standing.move(EngineEvent.HALT, halt.who or "latch", why)
+        elif last is not None and last.state is EngineState.HALTED:
+            # The latch says armed, but this halt could not be written to it, or was not cleared to the end.
+            self._halting.halt(last.who, last.why)
         elif pause is not None:
             why = pause.why or "the pause flag is up"
             parts.standing.move(EngineEvent.SYNCED_PAUSED, pause.who or "latch", why)
-        elif last is not None and last.state is EngineState.HALTED:
-            # The latch says armed, but nobody cleared this halt: clearing it raises the pause flag.
-            self._halting.halt(last.who, last.why)
         elif synced.reserved_elsewhere_wei:
             self._begin_paused(
                 "the executor holds a position in a pool that is not configured:"

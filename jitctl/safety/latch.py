@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,8 +163,7 @@ class Latch:
         Whoever loosens shows the mark that was there when he was asked: with another one by now somebody has
         stopped the bot since.
         """
-        found = (read_record(path) or {} for path in (self._paused, self._halted))
-        return "/".join(str(each.get("mark", "")) for each in found)
+        return "/".join(_mark(path) for path in (self._paused, self._halted))
 
     def halt_record(self) -> LatchRecord | None:
         """Who halted and why; None while armed."""
@@ -178,8 +178,23 @@ def _new_record(who: str, why: str, now_s: float) -> dict[str, Any]:
     return {"who": who, "why": why, "time_s": now_s, "mark": secrets.token_hex(8)}
 
 
+def _mark(path: Path) -> str:
+    """Return a file's mark, "" if it is absent.
+
+    The inode's own time is part of it: a file that was made by hand, or kept its old record because a full
+    disk took no new one, is told from the one before all the same.
+    """
+    try:
+        changed_ns = path.lstat().st_ctime_ns
+    except OSError:
+        return ""
+    return f"{(read_record(path) or {}).get('mark', '')}:{changed_ns:x}"
+
+
 def _mark_anew(path: Path) -> None:
-    """Change the mark of a record, and nothing else; on a broken disk nobody can loosen either."""
+    """Change the mark of a file, and nothing else; on a broken disk nobody can loosen either."""
+    with contextlib.suppress(OSError):
+        os.utime(path, follow_symlinks=False)
     found = read_record(path)
     if found is not None:
         with contextlib.suppress(OSError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,20 +38,16 @@ def pause_now(data_dir: Path, who: str, why: str, now_s: float, *, patience_s: f
 
 
 def _stop(what: str, data_dir: Path, change: Callable[[Latch], bool], patience_s: float) -> Stopped:
-    failure: JitError | None = None
-    changed = False
-    try:
-        changed = change(Latch(data_dir))
-    except JitError as error:
-        failure = error
+    changed, failure = _changed(change, data_dir)
     barrier = SubmitBarrier(data_dir)
     try:
         taken = barrier.take(patience_s=patience_s)
     except JitError as error:
         raise _unconfirmed(what, (failure or error).message, error.hint) from error
     # A resume may have come between the file and the barrier; with the barrier held none does.
-    with taken.held, contextlib.suppress(JitError):
-        changed = change(Latch(data_dir)) or changed
+    with taken.held:
+        again, failure = _changed(change, data_dir)
+        changed = again or changed
     if failure is None:
         return Stopped(changed, taken.waited_s, taken.killed)
     # The file could not be changed: a signer that lives could sign again, so it must not live.
@@ -65,6 +60,13 @@ def _stop(what: str, data_dir: Path, change: Callable[[Latch], bool], patience_s
         ended = False
     told = "has been ended, but a new one would not know" if ended else "still runs"
     raise _unconfirmed(what, f"{failure.message}; the signer (pid {signer.pid}) {told}", failure.hint)
+
+
+def _changed(change: Callable[[Latch], bool], data_dir: Path) -> tuple[bool, JitError | None]:
+    try:
+        return change(Latch(data_dir)), None
+    except JitError as error:
+        return False, error
 
 
 def _unconfirmed(what: str, why: str, hint: str) -> TimedOut:

@@ -81,6 +81,7 @@ def test_emergency_stop_of_a_hung_engine_halts_without_it(tmp_path, behaviour):
         reply = keeper.client().call("emergency-stop", body={"reason": "it hangs"})
         assert reply["changed"] is True
         assert reply["forced"] is ("hold-barrier" in behaviour)
+        assert reply["state"] == ("STOPPED" if reply["forced"] else "HALTED")
         assert not Latch(keeper.base / "data").armed()
 
 

@@ -1,4 +1,4 @@
-"""What crosses on its way: a reload that is answered too late, a pause while the engine is replaced."""
+"""What crosses on its way: a reload answered too late, a pause or stop while the engine is replaced."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from jitctl.daemon.keeper import Keeper
 from jitctl.daemon.operations import Operations
 from jitctl.daemon.stopping import Stopping
 from jitctl.daemon.telemetry import Telemetry
-from jitctl.errors import DaemonNotRunning, TimedOut
+from jitctl.errors import DaemonNotRunning, Refused, TimedOut
 from jitctl.safety.latch import Latch
 
 ANN = Caller("ann", 7, "admin", "unix")
@@ -91,6 +91,51 @@ async def test_a_pause_between_two_engines_holds_the_one_that_starts(tmp_path):
         assert (await stopping.pause(ActionRequest(), ANN)).message.startswith("paused")
         assert await keeper.bring_up() == "PAUSED"
         assert not keeper.starting
+
+
+async def test_no_engine_comes_up_after_a_stop_that_met_its_start(tmp_path):
+    async with kept(tmp_path) as (keeper, _, acting):
+        Latch(keeper.config.folders.data).arm_initial("test", 1.0)
+        await keeper.bring_up()
+        first = keeper.engine
+        request = ActionRequest(mode="production", force=True, reason="test")
+        starting = asyncio.create_task(acting.act("start", request, ANN))
+        async with asyncio.timeout(20):
+            while not first.ending:
+                await asyncio.sleep(0)
+        assert (await acting.act("stop", ActionRequest(), ANN)).message == "stopped"
+        result = await asyncio.gather(starting, return_exceptions=True)
+        assert isinstance(result[0], Refused)
+        assert not keeper.engine.alive
+
+
+async def test_a_lower_crisis_level_that_nobody_waits_for_is_refused(tmp_path):
+    async with kept(tmp_path) as (keeper, _, acting):
+        await keeper.bring_up()
+        for level in ("medium", "critical"):
+            request = ActionRequest(level=level, reason="odd")
+            assert (await acting.act("crisis-mode", request, ANN, lambda: True)).changed
+        with pytest.raises(Refused, match="too late"):
+            await acting.act("crisis-mode", ActionRequest(level="off", reason="fine"), ANN, lambda: True)
+        assert keeper.status().crisis_level == "critical"
+
+
+async def test_a_pause_between_two_engines_outlives_a_resume_asked_before_it(tmp_path):
+    async with kept(tmp_path) as (keeper, _, acting):
+        Latch(keeper.config.folders.data).arm_initial("test", 1.0)
+        await keeper.bring_up()
+        await acting.act("pause", ActionRequest(), ANN)
+        os.kill(keeper.engine.pid, signal.SIGKILL)
+        await keeper.engine.ended.wait()
+        starting = asyncio.create_task(acting.act("start", ActionRequest(), ANN))
+        await asyncio.sleep(0)
+        resuming = asyncio.create_task(acting.act("resume", ActionRequest(), ANN))
+        await asyncio.sleep(0)
+        await acting.act("pause", ActionRequest(), ANN)
+        assert (await starting).changed
+        with pytest.raises(Refused, match="paused or halted after"):
+            await resuming
+        assert keeper.state() == "PAUSED"
 
 
 def test_what_was_seen_before_a_reload_proves_nothing_after_it():

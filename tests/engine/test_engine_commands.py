@@ -1,7 +1,11 @@
 """The operator's verbs against a running engine: barriers, repeats, refusals, files moved from outside."""
 
 import asyncio
+import contextlib
+import errno
+import os
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +15,8 @@ from engine_world import DAI, POOL, SPEC, SPEC_2, USDC, World, a_swap, account, 
 from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.chain import ChainMoved
 from jitctl.domain.engine_state import EngineState
-from jitctl.errors import CannotDetermine, NodeError, PositionsOpen, Refused, TimedOut, UsageError
+from jitctl.errors import CannotDetermine, JitError, NodeError, PositionsOpen, Refused, TimedOut, UsageError
+from jitctl.safety import latch
 from jitctl.safety.barrier import SubmitBarrier
 from jitctl.strategy.limits import StrategyParams
 
@@ -417,4 +422,90 @@ async def test_a_resume_waits_for_whoever_holds_the_barrier(tmp_path: Path) -> N
     with held, pytest.raises(Refused, match="barrier is held"):
         await world.command("resume")
     assert world.latch.paused()
+    await world.stop()
+
+
+@contextlib.contextmanager
+def a_disk_that_takes_no_flag(world: World) -> Iterator[None]:
+    """No flag can be raised: neither from the spare nor over a folder in a new record's place."""
+    spare, scratch = world.data_dir / ".unpaused", world.data_dir / f".PAUSED.{os.getpid()}.new"
+    kept = spare.rename(world.data_dir / "kept")
+    scratch.mkdir()
+    yield
+    scratch.rmdir()
+    kept.rename(spare)
+
+
+async def test_a_pause_whose_flag_the_disk_refuses_is_undone_by_nobody_and_raised_later(
+    tmp_path: Path,
+) -> None:
+    world = await World(tmp_path).start()
+    with a_disk_that_takes_no_flag(world):
+        paused = await world.command("pause")
+        assert (paused["state"], world.latch.paused()) == ("PAUSED", False)
+        assert "does not outlive this engine" in paused["hint"]
+        asked = world.latch.mark()
+        await world.command("pause", "once more")
+        with pytest.raises(JitError, match="cannot pause"):
+            await world.command("resume", mark=asked)
+    with pytest.raises(Refused, match="after this was asked"):
+        await world.command("resume", mark=asked)
+    assert world.latch.paused()
+    assert (await world.command("resume", mark=world.latch.mark()))["state"] == "RUNNING"
+    with a_disk_that_takes_no_flag(world):
+        await world.command("pause")
+    await world.clock.advance(1.0)
+    assert world.latch.paused()
+    await world.stop()
+
+
+async def test_a_halt_that_the_disk_refused_outlives_a_restart_and_the_pause_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await World(tmp_path).start()
+    await world.command("pause")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", read_only)
+        halted = await world.command("emergency-stop")
+        assert (halted["state"], world.latch.armed()) == ("HALTED", True)
+        assert "does not outlive this engine" in halted["hint"]
+        with pytest.raises(JitError, match="cannot halt"):
+            await world.command("clear-halt")
+        await world.stop()
+    await world.start()
+    assert (world.engine.state, world.latch.armed()) == ("HALTED", False)
+    assert (await world.command("clear-halt"))["state"] == "PAUSED"
+    await world.stop()
+
+
+def read_only(*_: object) -> None:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
+async def test_a_resume_that_the_disk_breaks_off_leaves_the_flag_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await World(tmp_path).start()
+    await world.command("pause")
+    with monkeypatch.context() as patch:
+        patch.setattr(latch, "fsync_directory", read_only)
+        with pytest.raises(JitError, match="cannot"):
+            await world.command("resume")
+    assert (world.engine.state, world.latch.paused()) == ("PAUSED", True)
+    await world.stop()
+
+
+@pytest.mark.parametrize("content", ["", "by hand"])
+async def test_a_flag_raised_by_hand_is_told_from_the_one_before_and_from_none(
+    tmp_path: Path, content: str
+) -> None:
+    world = await World(tmp_path).start()
+    asked = world.latch.mark()
+    (world.data_dir / "PAUSED").write_text(content)
+    with pytest.raises(Refused, match="after this was asked"):
+        await world.command("resume", mark=asked)
+    asked = world.latch.mark()
+    world.latch.pause("bob", "again", 1.0)
+    with pytest.raises(Refused, match="after this was asked"):
+        await world.command("resume", mark=asked)
     await world.stop()

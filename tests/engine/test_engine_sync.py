@@ -86,10 +86,11 @@ async def test_a_halt_that_the_latch_forgot_is_not_forgotten(tmp_path: Path) -> 
     assert world.engine.state == "HALTED"
     assert not world.latch.armed()
     await world.stop()
-    # Cleared while the daemon was down: paused.
+    # A clear that did not come as far as the ledger has been answered to nobody.
     world.latch.clear("ann", "checked", 1.0)
     world = await reborn(world)
-    assert world.engine.state == "PAUSED"
+    assert world.engine.state == "HALTED"
+    assert (await world.command("clear-halt"))["state"] == "PAUSED"
     await world.stop()
 
 

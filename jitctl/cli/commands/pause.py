@@ -65,6 +65,6 @@ def _directly(
     from jitctl.safety.stopping import pause_now
 
     folders = options.folders(ctx)
-    if unless is not None and not engine_lives(folders.data):
+    if unless is not None and not engine_lives(folders):
         raise unless
     return stop_directly("pause", pause_now, folders, reason, keeper)

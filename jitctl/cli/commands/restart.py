@@ -36,6 +36,7 @@ def restart(
     In the mode that runs now, or in --mode. The configuration is checked first: with a broken one, or
     for production with one that neither passed validate-live nor ran within a day, the bot goes on as it
     is, exit code 4 or 9. Production asks first, naming chain and executor.
+    A stop that somebody asks for meanwhile holds: the start is refused then, exit code 9.
     Where nothing runs this starts only if --mode says how, else exit code 3. Where [service] names a
     systemd unit, this goes through systemctl.
 
@@ -43,8 +44,10 @@ def restart(
     """
     from jitctl.cli import service
     from jitctl.config.load import load
+    from jitctl.safety.stop_count import stops
 
     config = options.config_dir(ctx)
+    seen = stops(options.folders(ctx).run)
     running = start.running_bot(ctx)
     if running is None and mode is None:
         raise DaemonNotRunning(
@@ -70,8 +73,9 @@ def restart(
     else:
         if running is not None:
             stop.end_bot(ctx, reason or "restart")
+            seen += 1
             render.note(f"stopped; starting in mode {wanted}")
-        status = start.bring_up(ctx, wanted, reason=reason, force=force, yes=True)
+        status = start.bring_up(ctx, wanted, reason=reason, force=force, yes=True, seen=seen)
     render.result(status, output, start.status_text)
 
 

@@ -83,12 +83,17 @@ def bring_up(
     reason: str = "",
     force: bool = False,
     yes: bool = False,
+    seen: int | None = None,
 ) -> dict[str, Any]:
-    """Start the bot, or find it started, and return its status; with `foreground` become it."""
+    """Start the bot, or find it started, and return its status; with `foreground` become it.
+
+    Raises `Refused` if the bot was told to stop more often than `seen`, by default than until now.
+    """
     from jitctl.cli import service
-    from jitctl.safety import keeper_lock
+    from jitctl.safety import keeper_lock, stop_count
 
     found = options.folders(ctx)
+    seen = stop_count.stops(found.run) if seen is None else seen
     running = running_bot(ctx)
     if running is not None:
         return _over_running(ctx, running, mode, {"reason": reason, "force": force}, yes)
@@ -98,6 +103,7 @@ def bring_up(
         confirm(f"start a bot that submits to {place(found.config)}", word="production")
     unit = service.unit_in_charge(found.config)
     argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(found.config), "--mode", mode]
+    argv += ["--stops", str(seen)]
     argv += ["--reason", reason] if reason else []
     argv += ["--force"] if force else []
     if foreground:

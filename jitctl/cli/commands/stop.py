@@ -43,6 +43,7 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
     """
     from jitctl.cli import service
     from jitctl.control.client import DaemonSilent, DaemonUnknown
+    from jitctl.safety.stop_count import count_stop
 
     found = options.folders(ctx)
     daemon = _daemon(found)
@@ -69,6 +70,9 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
             if isinstance(gone, DaemonUnknown):
                 raise
             _require_no_engine(found)
+            count_stop(found.run)
+            daemon = _daemon(found)
+        if daemon is None or not daemon.is_alive():
             return {**_reply("already stopped"), "changed": False}
         if not _wait(daemon, LOST_LIMIT_S):
             raise TimedOut(
@@ -84,9 +88,10 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
 
 def _require_no_engine(found: Folders) -> None:
     """Raise `TimedOut` where an engine signs for this data folder though nothing in the run folder tells."""
+    from jitctl.cli.without_keeper import data_in_use
     from jitctl.safety.barrier import SubmitBarrier
 
-    signer = SubmitBarrier(found.data).signer()
+    signer = SubmitBarrier(data_in_use(found)).signer()
     if signer is not None and signer.is_alive():
         raise TimedOut(
             f"the stop is requested, not confirmed: nobody listens on {found.socket}, yet an engine runs"

@@ -138,3 +138,16 @@ def test_pause_of_an_engine_that_outlives_its_keeper_is_in_the_next_keepers_trai
         assert second.answer["status"]["state"] == "PAUSED"
         record = next(each for each in second.audit() if each["verb"] == "pause")
         assert (record["door"], record["why"], record["after"]) == ("files", "orphan", "PAUSED")
+
+
+def test_pause_without_the_keeper_finds_the_data_folder_that_it_runs_with(keeper, jitctl):
+    # The edit waits for a restart; a pause in the new folder would stop nobody.
+    path = keeper.config / "jitctl.toml"
+    (keeper.base / "elsewhere").mkdir()
+    path.write_text(path.read_text() + '\n[paths]\ndata = "elsewhere"\n')
+    keeper.process.send_signal(signal.SIGSTOP)
+    found = jitctl("pause")
+    keeper.process.send_signal(signal.SIGCONT)
+    assert (found.returncode, "does not answer" in found.stdout) == (0, True), found.stderr
+    assert Latch(keeper.base / "data").pause_record() is not None
+    assert list((keeper.base / "elsewhere").iterdir()) == []
