@@ -27,7 +27,9 @@ Body = Mapping[str, Any]
 class Morning:
     """What the verbs answered; None, with the reason in `missing`, where one could not.
 
-    `missing["silent"]` says that a daemon is there and does not answer, `missing["hint"]` what to do.
+    `missing["silent"]` says that a daemon is there and does not answer, `missing["denied"]` that the
+    caller may not ask it, `missing["hint"]` what to do,
+    `missing["log"]` where the log is.
     """
 
     health: Body | None
@@ -53,7 +55,8 @@ def findings(found: Morning) -> Iterable[Finding]:
 def _health(found: Morning) -> Finding:
     if found.health is None:
         why = found.missing["health"]
-        return Finding("health", FAIL, why, found.missing.get("hint", "see the log"))
+        result = UNKNOWN if "denied" in found.missing else FAIL
+        return Finding("health", result, why, found.missing.get("hint", "see the log"))
     health = found.health
     detail = f"{health['status']}: {health['mode']} mode, {health['state']}"
     if not health["live"]:
@@ -120,7 +123,9 @@ def _error_rate(days: Sequence[Body], attempts: int) -> Finding:
 
 def _errors_logged(found: Morning) -> Finding:
     if found.status is None:
-        return Finding("errors-logged", UNKNOWN, found.missing["health"], "see the log: logs/jit-bot.log")
+        return Finding(
+            "errors-logged", UNKNOWN, found.missing["health"], f"see the log: {found.missing['log']}"
+        )
     errors = [line for line in found.status.get("recent", []) if line.get("level") == "error"]
     if not errors:
         return Finding("errors-logged", PASS, "none since the daemon's start")

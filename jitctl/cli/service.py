@@ -18,22 +18,38 @@ SYSTEMD_RUN = "/run/systemd/system"
 MODE_KEY = "JITCTL_MODE"
 SHOW_LIMIT_S = 10.0
 DOWN = frozenset({"inactive", "failed"})
+FAILED = "failed: "
+"""How a daemon that cannot start begins what it tells systemd."""
 _NO_PERMISSION = 4
 _NOT_ALLOWED = re.compile(r"access denied|authentication|permission denied|not permitted", re.I)
 
 
 class Unit(NamedTuple):
-    """What systemd says of a unit; `mode` is empty if it cannot be told, `mode_source` says where from."""
+    """What systemd says of a unit; `mode` is empty if it cannot be told, `mode_source` says where from.
+
+    `exit_status` is 0 unless its process ended the unit by it; `said` is the last that the bot told systemd.
+    """
 
     name: str
     active: str
     mode: str
     mode_source: str
     exit_status: int
+    said: str = ""
 
     @property
     def down(self) -> bool:
         return self.active in DOWN
+
+    @property
+    def failure(self) -> str:
+        """Why the bot did not come up, in its own words; empty if it said nothing of the kind."""
+        return self.said.removeprefix(FAILED) if self.exit_status and self.said.startswith(FAILED) else ""
+
+    @property
+    def tried_again(self) -> bool:
+        """Whether systemd is about to start it again by itself."""
+        return self.active == "activating"
 
 
 def unit_in_charge(config_dir: Path) -> str:
@@ -47,7 +63,10 @@ def unit_in_charge(config_dir: Path) -> str:
 
 def describe(name: str) -> Unit:
     """Return what systemd knows of a unit; raises `JitError` where it knows none of that name."""
-    wanted = ("LoadState", "ActiveState", "ExecMainStatus", "Environment", "EnvironmentFiles", "ExecStart")
+    wanted = (
+        "LoadState", "ActiveState", "Result", "ExecMainStatus", "StatusText",
+        "Environment", "EnvironmentFiles", "ExecStart",
+    )  # fmt: skip
     done = _systemctl(["show", name, *(f"--property={each}" for each in wanted)], SHOW_LIMIT_S)
     if done.returncode != 0:
         raise _failed("show", name, done)
@@ -61,8 +80,10 @@ def describe(name: str) -> Unit:
             hint='install it as the runbook says ("Under systemd"), or correct [service] systemd_unit',
         )
     mode, source = _mode(found)
-    status = "".join(found.get("ExecMainStatus", []))
-    return Unit(name, "".join(found.get("ActiveState", [])), mode, source, int(status or 0))
+    # Of an older run, unless this one got as far as a process that ended.
+    status = "".join(found.get("ExecMainStatus", [])) if found.get("Result") == ["exit-code"] else ""
+    active, said = "".join(found.get("ActiveState", [])), "".join(found.get("StatusText", []))
+    return Unit(name, active, mode, source, int(status or 0), said)
 
 
 def require_mode(unit: Unit, mode: str) -> None:
@@ -91,6 +112,10 @@ def require_plain(name: str, *, force: bool) -> None:
 
 def control(action: str, name: str, limit_s: float) -> None:
     """Run `systemctl ACTION NAME`; `PermissionDenied` says the exact line for sudo."""
+    if action in ("start", "restart"):
+        # A person asks: how often it was started before counts for nothing. Else a restart that meets the
+        # limit ends the bot and leaves it down. Without the right to, the action itself says so.
+        _systemctl(["reset-failed", "--no-ask-password", name], limit_s)
     try:
         done = _systemctl([action, "--no-ask-password", name], limit_s)
     except TimedOut:

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from jitctl import __version__
 from jitctl.control.redact import redact_text
-from jitctl.control.roles import BY_ENDPOINT, TCP, UNIX, VIEWER, Route, allows
+from jitctl.control.roles import ADMIN, BY_ENDPOINT, OPERATOR, TCP, UNIX, VIEWER, Route, allows
 from jitctl.control.schema import VERSION_HEADER
 from jitctl.daemon.caller import Caller
 from jitctl.daemon.doors import Peer, Rights
@@ -31,6 +31,10 @@ HTTP_STATUS = {
 
 MAX_HEAD_BYTES = 16 << 10
 MAX_HEADERS = 100
+_WHO_MAY = {
+    OPERATOR: "a member of the socket's group, the daemon's own user, or root may do this",
+    ADMIN: "an administrator (the daemon's own user, or root) may do this",
+}
 _DOOR_HINT = "ask under http://localhost:PORT or http://127.0.0.1:PORT, with this door's own port"
 
 Scope = MutableMapping[str, Any]
@@ -117,7 +121,7 @@ class Door:
                 caller,
                 PermissionDenied(
                     f"{route.verb} needs the role {route.role}, yours is {caller.role or 'none'}",
-                    hint="an administrator (the daemon's own user, or root) may do this",
+                    hint=_WHO_MAY.get(route.role, _WHO_MAY[ADMIN]),
                 ),
             )
         # The routes read it as `request.state.caller`.

@@ -45,17 +45,20 @@ def status_of(facts: Facts) -> Status:
     figures = dict(engine.figures) if engine is not None else {}
     alive = engine is not None and engine.alive
     fresh = engine is not None and alive and engine.figures_age_s() <= FIGURES_STALE_S
-    reason = str(figures.get("reason", ""))
+    who, reason, since_s = str(figures.get("who", "")), str(figures.get("reason", "")), figures.get("sinceS")
     if engine is not None and not alive and not facts.ending:
+        # Not what its last figures name: those are about the state in which it was.
+        who = "keeper"
+        since_s = round(facts.started_wall_s + facts.uptime_s - engine.figures_age_s(), 3)
         reason = engine.failure.message if engine.failure else f"engine ended, exit code {engine.exit_code}"
     return Status(
         version=__version__,
         mode=facts.mode,
         state=shown_state(engine, facts.armed, facts.paused),
         ready=engine is not None and alive and engine.was_settled,
-        who=str(figures.get("who", "")),
+        who=who,
         reason=reason,
-        since_s=figures.get("sinceS"),
+        since_s=since_s,
         crisis_level=str(figures.get("crisisLevel", "off")),
         crisis_who=str(figures.get("crisisWho", "")),
         crisis_reason=str(figures.get("crisisReason", "")),

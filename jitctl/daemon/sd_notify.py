@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BEAT_S = 10.0
 """How often a start or stop that takes long asks for more time, without a watchdog to feed."""
+START_PATIENCE = 6
+"""So many times as long as a settled engine may an engine be silent that starts."""
 MAX_STATUS_CHARACTERS = 300
 
 
@@ -61,10 +63,10 @@ class Notifier:
         line = " ".join(text.split())
         self._send("STATUS=" + "".join(c for c in line if c.isprintable())[:MAX_STATUS_CHARACTERS])
 
-    def beat(self) -> None:
-        """Feed the watchdog; during a long start or stop, ask for more time as well."""
+    def beat(self, *, patient: bool = True) -> None:
+        """Feed the watchdog; during a long start or stop, ask for more time as well while `patient`."""
         settled = "READY=1" in self._said and "STOPPING=1" not in self._said
-        more = "" if settled else f"EXTEND_TIMEOUT_USEC={round(self.beat_s * 4e6)}"
+        more = "" if settled or not patient else f"EXTEND_TIMEOUT_USEC={round(self.beat_s * 4e6)}"
         lines = [line for line in ("WATCHDOG=1" if self.watched else "", more) if line]
         if lines:
             self._send("\n".join(lines), again=False)
@@ -117,11 +119,21 @@ async def follow(
         while True:
             shown = _tell(keeper, notifier, shown)
             if monotonic_s() >= next_beat_s:
-                notifier.beat()
+                notifier.beat(patient=_worth_waiting(keeper))
                 next_beat_s = monotonic_s() + notifier.beat_s
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, next_beat_s - monotonic_s())):
                     await keeper.changed.wait()
+
+
+def _worth_waiting(keeper: Keeper) -> bool:
+    """Whether a start that takes long goes on: one whose engine has said nothing at all for long does not."""
+    engine, hung_after_s = keeper.engine, keeper.config.main.engine.hung_after_s
+    if engine is None or keeper.leaving or hung_after_s <= 0:
+        return True
+    # Its libraries and keys take it seconds in which it cannot speak: it gets more than one that has settled.
+    ages_s = (engine.figures_age_s(), engine.ping_age_s())
+    return min(age_s for age_s in ages_s if age_s is not None) < START_PATIENCE * hung_after_s
 
 
 def _tell(keeper: Keeper, notifier: Notifier, shown: str) -> str:

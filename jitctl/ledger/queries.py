@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jitctl.domain.records import EngineRecord, Event, Flow, FlowKind, StoredAttempt
 from jitctl.domain.values import Address, Hash32
-from jitctl.errors import LedgerError
+from jitctl.errors import LedgerError, PermissionDenied
 from jitctl.ledger.failures import check_hint
 from jitctl.ledger.migrations import SCHEMA_VERSION, check_version
 from jitctl.ledger.rows import engine_record, stored_attempt
@@ -161,9 +161,22 @@ class LedgerReader:
         with self._connection() as db:
             return db.execute(sql, values).fetchall()
 
+    def is_there(self) -> bool:
+        """Return whether there is a ledger; raises `PermissionDenied` where the caller may not read it."""
+        try:
+            with self.path.open("rb"):
+                return True
+        except FileNotFoundError:
+            return False
+        except PermissionError:
+            hint = "ask as the daemon's user, as a member of its group, or with sudo"
+            raise PermissionDenied(f"you may not read {self.path}", hint=hint) from None
+        except OSError as error:
+            raise LedgerError(f"cannot read the ledger {self.path}: {error.strerror or error}") from None
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        if not self.path.exists():
+        if not self.is_there():
             raise LedgerError(f"there is no ledger at {self.path}", hint="it is created by the first start")
         try:
             uri = f"{self.path.absolute().as_uri()}?mode=ro"

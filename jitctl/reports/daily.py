@@ -77,6 +77,11 @@ class DailySummary:
     pools: list[PoolDay] = field(default_factory=list)
 
 
+def ledger_is_there(ledger: Path) -> bool:
+    """Return whether a start has made one yet; raises `PermissionDenied` where the caller may not read it."""
+    return LedgerReader(ledger).is_there()
+
+
 def daily_summary(
     ledger: Path,
     pools: Sequence[PoolSpec],
@@ -87,7 +92,8 @@ def daily_summary(
 ) -> DailySummary:
     """Return the summary of a day (`YYYY-MM-DD`; today by default) in a time zone (UTC by default).
 
-    Raises `UsageError` for a day or zone that is none, `LedgerError` if the ledger cannot be read.
+    Raises `UsageError` for a day or zone that is none, `LedgerError` if the ledger cannot be read,
+    `PermissionDenied` if it is not the caller's to read.
     """
     zone_info = _zone(zone)
     chosen = _day(day, zone_info, time.time() if now_s is None else now_s)

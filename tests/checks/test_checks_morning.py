@@ -65,9 +65,12 @@ def test_pools_and_logged_errors():
 
 
 def test_what_is_not_known_is_not_well():
-    found = judged(health=None, status=None, pools=None, days=None, missing={"health": "x", "days": "y"})
+    missing = {"health": "x", "days": "y", "log": "l"}
+    found = judged(health=None, status=None, pools=None, days=None, missing=missing)
     assert (found["health"], found["pools"], found["success-rate"]) == ("fail", "unknown", "unknown")
-    silent = {"health": "x", "silent": "health", "hint": "pause"}
+    shut = missing | {"denied": "health"}
+    assert judged(health=None, status=None, pools=None, missing=shut)["health"] == "unknown"
+    silent = {"health": "x", "silent": "health", "hint": "pause", "log": "l"}
     found = judged(health=None, status=None, pools=None, missing=silent)
     assert (found["health"], found["configuration"], found["latency"]) == ("fail", "unknown", "unknown")
     assert judged(health=HEALTH | {"state": "HALTED", "status": "degraded"})["health"] == "fail"

@@ -1,7 +1,8 @@
 """A systemctl for one unit: runs the ExecStart that we ship, waits for READY=1, ends it with SIGTERM.
 
 FAKE_SYSTEMD names its folder: `service.env` is the EnvironmentFile, `calls` lists what was asked, `pid` and
-`exit` are the unit's process and how it ended; the files `denied` and `absent` make it refuse or unknown.
+`exit` are the unit's process and how it ended, `said` its status text. The files `denied` and `absent` make
+it refuse or unknown; `limited` makes it refuse starts until the counter is reset.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ def main(words: list[str]) -> int:
     if (STATE / "denied").exists():
         sys.stderr.write(f"Failed to {action} {unit}: Interactive authentication required.\n")
         return 4
+    if action == "reset-failed":
+        (STATE / "limited").unlink(missing_ok=True)
+        return 0
     if action in ("stop", "restart"):
         stop()
     return start(unit) if action in ("start", "restart") else 0
@@ -45,7 +49,10 @@ def show() -> int:
     (STATE / "exit").touch()
     print("LoadState=" + ("not-found" if (STATE / "absent").exists() else "loaded"))
     print("ActiveState=" + ("active" if process() is not None else "inactive"))
-    print("ExecMainStatus=" + ((STATE / "exit").read_text() or "0"))
+    status = (STATE / "exit").read_text() or "0"
+    print("ExecMainStatus=" + status)
+    print("Result=" + ("exit-code" if status != "0" else "success"))
+    print("StatusText=" + ((STATE / "said").read_text() if (STATE / "said").exists() else ""))
     print("Environment=JITCTL_LOCK_DIR=/run/lock")
     print(f"EnvironmentFiles={STATE}/service.env (ignore_errors=no)")
     print(f"ExecStart={{ path=/usr/local/bin/jitctl ; argv[]={EXEC_START} ; ignore_errors=no ; pid=0 }}")
@@ -55,6 +62,9 @@ def show() -> int:
 def start(unit: str) -> int:
     if process() is not None:
         return 0
+    if (STATE / "limited").exists():
+        sys.stderr.write(f"Job for {unit} failed because start of the service was attempted too often.\n")
+        return 1
     mode = (STATE / "service.env").read_text().strip().removeprefix("JITCTL_MODE=")
     line = EXEC_START.replace("/usr/local/bin/jitctl", f"{sys.executable} -m jitctl")
     line = line.replace("/etc/jitctl", os.environ["FAKE_CONFIG"]).replace("${JITCTL_MODE}", mode)
@@ -78,14 +88,18 @@ def start(unit: str) -> int:
         ended = os.pidfd_open(child.pid)
         while True:
             ready, _, _ = select.select([manager, ended], [], [], 60)
-            if ended in ready or not ready:
+            # What it said before it ended comes first.
+            if manager not in ready:
                 (STATE / "exit").write_text(str(child.wait(1)))
                 sys.stderr.write(
                     f"Job for {unit} failed because the control process exited with error code.\n"
                 )
                 return 1
-            if b"READY=1" in manager.recv(4096).split(b"\n"):
-                return 0
+            for line in manager.recv(4096).decode().split("\n"):
+                if line.startswith("STATUS="):
+                    (STATE / "said").write_text(line.removeprefix("STATUS="))
+                if line == "READY=1":
+                    return 0
 
 
 def stop() -> None:

@@ -184,6 +184,8 @@ def test_engine_that_dies_is_said_to_be_dead_and_comes_back(keeper):
     first = keeper.engine_pid()
     os.kill(first, signal.SIGKILL)
     eventually(lambda: keeper.client().call("status")["state"] == "STOPPED", "the death is seen")
+    seen = keeper.client().call("status")
+    assert (seen["who"], seen["sinceS"] >= seen["startedAtS"]) == ("keeper", True)
     with pytest.raises(DaemonNotRunning):
         keeper.client().call("pause")
     with pytest.raises(DaemonNotRunning):

@@ -82,6 +82,8 @@ def test_service_ends_in_good_order_and_is_not_restarted_in_vain():
     assert int(service["TimeoutStopSec"].removesuffix("s")) > STOP_LIMIT_S + COMMAND_LIMIT_S + 10
     hopeless = {UsageError.exit_code, ConfigError.exit_code, Refused.exit_code}
     assert {int(code) for code in service["RestartPreventExitStatus"].split()} == hopeless
-    assert words_of("jitctl.service") == ["start", "--foreground", "--yes", "--mode", "${JITCTL_MODE}"]
+    assert words_of("jitctl.service") == [
+        *("start", "--foreground", "--yes", "--reason", "systemd", "--mode", "${JITCTL_MODE}")
+    ]
     # As shipped it submits nothing.
     assert "JITCTL_MODE=test" in (UNITS / "service.env").read_text().splitlines()

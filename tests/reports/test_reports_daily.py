@@ -18,6 +18,7 @@ from jitctl.errors import LedgerError, UsageError
 from jitctl.ledger.store import LedgerStore
 from jitctl.reports.daily import daily_summary
 from jitctl.reports.daily_text import daily_markdown, daily_rows, ether
+from tests.unprivileged import as_nobody
 
 WETH = Token("WETH", Address("0x" + "22" * 20), 18)
 USDC = Token("USDC", Address("0x" + "11" * 20), 6)
@@ -232,3 +233,15 @@ def test_text_and_markdown(book):
 )
 def test_ether(wei, text):
     assert ether(wei) == text
+
+
+def test_a_ledger_that_is_not_the_callers_to_read_is_no_defect_of_ours(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    LedgerStore(folder / "ledger.db").close()
+    folder.chmod(0)
+    try:
+        said = as_nobody(lambda: daily_summary(folder / "ledger.db", []))
+    finally:
+        folder.chmod(0o700)
+    assert said == f"PermissionDenied: you may not read {folder / 'ledger.db'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pwd
 import resource
 import time
 from collections.abc import Callable, Coroutine
@@ -155,15 +156,29 @@ class Context:
     # -- keys
 
     def daemon_uid(self) -> int:
-        """Return the uid of the daemon's user: the owner of its data folder, else whoever asks."""
-        try:
-            return self.config.folders.data.stat().st_uid
-        except OSError:
-            return self.host.uid()
+        """Return the uid of the daemon's user: the owner of its data folder, else whoever asks.
+
+        The owner of the nearest folder above it where it cannot be seen, for that one keeps us out; and where
+        it is not there yet and root asks, who seldom is the one to run the bot.
+        """
+        data, caller = self.config.folders.data, self.host.uid()
+        for folder in (data, *data.parents):
+            try:
+                return folder.stat().st_uid
+            except PermissionError:
+                continue
+            except OSError:
+                if caller != 0:
+                    break
+        return caller
 
     def as_daemon_user(self) -> str:
         """Return how to run the checks where only the daemon's user may look."""
-        return "run `jitctl preflight` as the daemon's user"
+        try:
+            name = pwd.getpwuid(self.daemon_uid()).pw_name
+        except KeyError:
+            name = f"'#{self.daemon_uid()}'"
+        return f"run it as the daemon's user: `sudo -u {name} jitctl preflight`"
 
     async def key(self, files: KeyFiles) -> SigningKey:
         """Return an opened key; raises `ConfigError` or `Refused` if it does not open."""

@@ -46,10 +46,13 @@ async def http_port(context: Context) -> Verdict:
     host, port = context.config.main.http.host, context.config.main.http.port
     if port == 0:
         return passed("any free port will do")
+    status, denied = None, ""
     try:
         status = await context.daemon()
+    except PermissionDenied as refusal:
+        denied = refusal.hint
     except JitError:
-        status = None
+        pass
     if status is not None and urlsplit(str(status.get("http"))).port == port:
         return passed(f"{host}:{port} is our daemon's")
     error = await asyncio.to_thread(_bind_error, host, port)
@@ -61,6 +64,8 @@ async def http_port(context: Context) -> Verdict:
     keeper = keeper_process(context.config.folders.run)
     if keeper is not None and f"pid {keeper.pid})" in owner:
         return unknown(f"{host}:{port} belongs to our daemon, which does not answer", "see: daemon")
+    if denied:
+        return unknown(f"{host}:{port} is taken; you may not ask whether by our daemon", denied)
     remedy = "end it, or choose another [http] port in jitctl.toml (9090 is Prometheus's default too)"
     return failed(f"{host}:{port} is taken by {owner}", remedy)
 

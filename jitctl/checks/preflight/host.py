@@ -23,6 +23,8 @@ NODE_DESCRIPTORS = 33
 """A WebSocket and what httpx may keep open to one node."""
 RELAY_DESCRIPTORS = 4
 DOOR_DESCRIPTORS = 2 * 64
+MADE_BY_SYSTEMD = (Path("/run"), Path("/var/lib"), Path("/var/log"))
+"""Where a unit's RuntimeDirectory=, StateDirectory= and LogsDirectory= are made, for the unit's user."""
 OTHER_DESCRIPTORS = 64
 """Ledger, logs, locks, the link between the processes, libraries."""
 
@@ -108,7 +110,7 @@ def _socket_folder(context: Context) -> Verdict:
         info = folder.stat()
         in_the_way = socket.exists() and not socket.is_socket()
     except FileNotFoundError:
-        return may_write(context, existing(folder), f"{folder} is not there yet; the first start makes it")
+        return may_be_made(context, folder)
     except OSError as error:
         return unknown(f"{folder}: {error.strerror}", context.as_daemon_user())
     mode = stat.S_IMODE(info.st_mode)
@@ -119,6 +121,14 @@ def _socket_folder(context: Context) -> Verdict:
     if in_the_way:
         return failed(f"{socket} is no socket", "move it elsewhere")
     return may_write(context, folder, f"{folder} is {mode:04o}")
+
+
+def may_be_made(context: Context, path: Path) -> Verdict:
+    """Return a pass if a start would make what is not there: the daemon itself, or systemd its folder."""
+    above, unit = existing(path), context.config.main.service.systemd_unit
+    if unit and above in MADE_BY_SYSTEMD:
+        return passed(f"{path} is not there yet; systemd makes the folder when it starts {unit}")
+    return may_write(context, above, f"{path} is not there yet; the first start makes it")
 
 
 def may_write(context: Context, folder: Path, detail: str) -> Verdict:

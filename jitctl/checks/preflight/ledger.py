@@ -6,7 +6,7 @@ import asyncio
 import os
 
 from jitctl.checks.preflight.context import Context
-from jitctl.checks.preflight.host import existing, may_write
+from jitctl.checks.preflight.host import may_be_made, may_write
 from jitctl.checks.preflight.verdict import Verdict, failed, passed, unknown
 from jitctl.control.schema import PASS
 from jitctl.errors import LedgerError
@@ -28,7 +28,7 @@ def _ledger(context: Context) -> Verdict:
     except OSError as error:
         return unknown(f"{path}: {error.strerror}", context.as_daemon_user())
     if not there:
-        return may_write(context, existing(folder), "not there yet; the first start makes it")
+        return may_be_made(context, path)
     room = may_write(context, folder, "")
     if room.result != PASS:
         return room

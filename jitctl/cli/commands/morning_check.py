@@ -11,7 +11,7 @@ import typer
 from jitctl.cli import check_view, options
 from jitctl.cli.options import OutputOption, StrictOption
 from jitctl.cli.render import Format
-from jitctl.errors import JitError
+from jitctl.errors import JitError, PermissionDenied
 
 if TYPE_CHECKING:
     from jitctl.config.load import Config
@@ -35,7 +35,7 @@ def morning_check(
 
     began = time.monotonic()
     folder = options.config_dir(ctx)
-    missing: dict[str, str] = {}
+    missing: dict[str, str] = {"log": str(options.folders(ctx).log_file)}
     asked = options.client(ctx, timeout_s=2.0)
 
     def ask(verb: str) -> dict[str, Any] | None:
@@ -48,6 +48,8 @@ def morning_check(
             missing.setdefault("hint", error.hint)
             if isinstance(error, DaemonSilent):
                 missing["silent"] = verb
+            if isinstance(error, PermissionDenied):
+                missing["denied"] = verb
             return None
 
     health, status, pools = ask("health"), ask("status"), ask("pool-status")
@@ -93,14 +95,14 @@ def _node_sync(config: Config | None, missing: dict[str, str]) -> CheckReport:
 def _days(config: Config | None, missing: dict[str, str]) -> list[dict[str, Any]] | None:
     from jitctl.config.domain_types import pool_specs
     from jitctl.control.schema import to_wire
-    from jitctl.reports.daily import daily_summary
+    from jitctl.reports.daily import daily_summary, ledger_is_there
 
     if config is None:
         return None
     ledger = config.folders.data / "ledger.db"
-    if not ledger.exists():
-        return []
     try:
+        if not ledger_is_there(ledger):
+            return []
         return [to_wire(daily_summary(ledger, pool_specs(config), day)) for day in ("yesterday", "today")]
     except JitError as error:
         missing["days"] = error.message

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -136,8 +137,11 @@ def through_systemd(ctx: typer.Context, action: str, unit: str) -> dict[str, Any
         raise
     except JitError as error:
         kinds = {kind.exit_code: kind for kind in (UsageError, ConfigError, Refused)}
-        kind = kinds.get(service.describe(unit).exit_status, JitError)
-        raise kind(_with_last_lines(error.message, found, began_s), hint=error.hint) from None
+        known = service.describe(unit)
+        kind = kinds.get(known.exit_status, JitError)
+        message = f"{unit} did not come up: {known.failure}" if known.failure else error.message
+        again = f"; systemd tries again, until: sudo systemctl stop {unit}" if known.tried_again else ""
+        raise kind(_with_last_lines(message, found, began_s), hint=error.hint + again) from None
     return options.client(ctx, timeout_s=5.0).call("status")
 
 
@@ -244,7 +248,7 @@ def _with_last_lines(message: str, found: Folders, began_s: float, early: Path |
 
 def _log_lines(log: Path, began_s: float) -> list[str]:
     """Return what the log says of this start, briefly."""
-    since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began_s))
+    since = datetime.fromtimestamp(began_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
     lines = []
     for raw in _tail(log, 200):
         try:

@@ -7,9 +7,12 @@ import os
 import socket
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from jitctl.checks.preflight.context import Context, Host
 from jitctl.devnet.executor_setup import executor_artifact
 from jitctl.ledger.store import LedgerStore
 from jitctl.safety.signer_lock import SignerLock
@@ -24,6 +27,7 @@ from tests.checks.preflight.ready_bot import (
     disk,
 )
 from tests.execution.fake_relay import FakeRelay, raw
+from tests.unprivileged import as_nobody
 
 USDC = "WETH/USDC-0.05%"
 
@@ -104,7 +108,30 @@ async def test_another_user_is_told_to_ask_as_the_daemons(bot: ReadyBot) -> None
     (bot.folder / "data").mkdir()
     bot.with_host(uid=lambda: os.getuid() + 1)
     assert await bot.noticed() == {"keys-open": "unknown"}
-    assert "as the daemon's user" in (await bot.finding("keys-open")).remedy
+    assert "as the daemon's user: `sudo -u " in (await bot.finding("keys-open")).remedy
+
+
+async def test_a_folder_that_systemd_makes_need_not_be_there(bot: ReadyBot) -> None:
+    def under_systemd(main: dict[str, Any]) -> None:
+        main["paths"] = {"run": "/run/jitctl-not-there", "data": "/var/lib/jitctl-not-there/data"}
+        main["service"] = {"systemd_unit": "jitctl.service"}
+
+    bot.edit("jitctl", under_systemd)
+    assert await bot.noticed() == {}
+    for name in ("socket-folder", "ledger"):
+        assert "systemd makes" in (await bot.finding(name)).detail
+
+
+def test_a_data_folder_that_cannot_be_seen_is_of_whoever_keeps_it_closed(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "data").mkdir(parents=True)
+    closed.chmod(0)
+    folders = SimpleNamespace(data=closed / "data")
+    asked = cast(Context, SimpleNamespace(config=SimpleNamespace(folders=folders), host=Host(uid=os.getuid)))
+    try:
+        assert as_nobody(lambda: Context.daemon_uid(asked)) == str(os.getuid())
+    finally:
+        closed.chmod(0o700)
 
 
 async def test_a_port_that_somebody_has(bot: ReadyBot) -> None:

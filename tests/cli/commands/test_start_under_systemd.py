@@ -44,7 +44,7 @@ class Systemd:
         calls = self.folder / "calls"
         lines = calls.read_text().splitlines() if calls.exists() else []
         calls.unlink(missing_ok=True)
-        return [line.split()[0] for line in lines if not line.startswith("show")]
+        return [line.split()[0] for line in lines if not line.startswith(("show", "reset-failed"))]
 
 
 @pytest.fixture
@@ -129,11 +129,21 @@ def test_production_over_the_units_test_bot_keeps_the_keeper_and_says_what_the_u
 def test_a_unit_that_fails_is_shown_with_the_logs_last_lines(systemd):
     failed = systemd.jitctl("start", "--mode", "test", behaviour="fail-starting")
     assert failed.returncode == 9, failed.stderr
+    # In the daemon's own words, which those may read too who may not read its log.
+    assert f"{UNIT} did not come up: " in failed.stderr.splitlines()[0]
+    assert "already in use" in failed.stderr.splitlines()[0]
     assert "the log's last lines" in failed.stderr
     assert "already in use" in failed.stderr
     assert f"journalctl -u {UNIT}" in failed.stderr
     # What the unit itself says, for the journal.
     assert "already in use" in (systemd.folder / "journal").read_text()
+
+
+def test_earlier_starts_do_not_keep_a_person_from_starting(systemd):
+    (systemd.folder / "limited").touch()
+    assert systemd.jitctl("start", "--mode", "test").returncode == 0
+    (systemd.folder / "limited").touch()
+    assert systemd.jitctl("restart").returncode == 0
 
 
 def test_without_systemd_as_init_the_bot_is_run_by_hand(systemd):
