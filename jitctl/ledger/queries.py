@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from jitctl.domain.records import EngineRecord, Event, Flow, FlowKind, StoredAttempt
 from jitctl.domain.values import Address, Hash32
-from jitctl.errors import LedgerError, PermissionDenied
+from jitctl.errors import JitError, LedgerError, PermissionDenied
 from jitctl.ledger.failures import check_hint
 from jitctl.ledger.migrations import SCHEMA_VERSION, check_version
 from jitctl.ledger.rows import engine_record, stored_attempt
@@ -163,16 +164,23 @@ class LedgerReader:
 
     def is_there(self) -> bool:
         """Return whether there is a ledger; raises `PermissionDenied` where the caller may not read it."""
+        # Never by opening it: closing any descriptor of the file gives up every lock that SQLite holds on it
+        # in this process, and another process would then remove the engine's write-ahead log.
         try:
-            with self.path.open("rb"):
-                return True
+            self.path.stat()
         except FileNotFoundError:
             return False
-        except PermissionError:
-            hint = "ask as the daemon's user, as a member of its group, or with sudo"
-            raise PermissionDenied(f"you may not read {self.path}", hint=hint) from None
         except OSError as error:
-            raise LedgerError(f"cannot read the ledger {self.path}: {error.strerror or error}") from None
+            raise self._unreadable(error) from None
+        if os.access(self.path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+            return True
+        raise self._unreadable(PermissionError())
+
+    def _unreadable(self, error: OSError) -> JitError:
+        if isinstance(error, PermissionError):
+            hint = "ask as the daemon's user, as a member of its group, or with sudo"
+            return PermissionDenied(f"you may not read {self.path}", hint=hint)
+        return LedgerError(f"cannot read the ledger {self.path}: {error.strerror or error}")
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

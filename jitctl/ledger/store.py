@@ -27,6 +27,7 @@ from jitctl.domain.records import (
 from jitctl.domain.values import Address, Hash32
 from jitctl.errors import LedgerError
 from jitctl.ledger.failures import check_hint, mapped
+from jitctl.ledger.in_place import InPlace
 from jitctl.ledger.migrations import migrate
 from jitctl.ledger.rows import (
     INSERT_ATTEMPT,
@@ -73,6 +74,7 @@ class LedgerStore:
             self._db.execute("PRAGMA foreign_keys = ON")
             migrate(self._db, now_s())
             self._log = WriteAheadLog(self._db)
+            self._in_place = InPlace(path)
             self._states = {
                 row["id"]: AttemptState(row["state"])
                 for row in self._db.execute(
@@ -318,6 +320,7 @@ class LedgerStore:
 
     def _commit(self, statements: list[_Statement]) -> None:
         """Write what waits and then `statements`, in one transaction; what waits is kept if it fails."""
+        self._in_place.require()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:

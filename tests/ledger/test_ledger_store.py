@@ -192,6 +192,37 @@ def test_a_failed_commit_keeps_what_waits_and_undoes_the_move(path: Path) -> Non
     ]  # fmt: skip
 
 
+OPEN_AND_CLOSE = (
+    "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM meta'); db.close()"
+)
+
+
+def test_readers_of_this_process_leave_its_locks_alone(path: Path) -> None:
+    """Else the next process that closes the ledger removes the log under us, and with it what we write."""
+    with LedgerStore(path) as store:
+        reader = LedgerReader(path)
+        assert reader.is_there()
+        reader.events()
+        subprocess.run([sys.executable, "-c", OPEN_AND_CLOSE, str(path)], check=True)
+        store.record("note", {}, 1.0)
+        store.flush()
+        assert reader.event_counts() == {"note": 1}
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_a_ledger_that_is_removed_under_the_engine_is_no_place_to_write(path: Path, suffix: str) -> None:
+    file = path.with_name(path.name + suffix)
+    store = LedgerStore(path)
+    store.record("note", {}, 1.0)
+    copy = file.read_bytes()
+    file.unlink()
+    with pytest.raises(LedgerError, match=f"{file} was removed"):
+        store.flush()
+    file.write_bytes(copy)
+    with pytest.raises(LedgerError, match=f"{file} was replaced"):
+        store.close()
+
+
 def test_a_row_that_something_else_moved_is_noticed(path: Path) -> None:
     store = LedgerStore(path)
     through(store, 1)
