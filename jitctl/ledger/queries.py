@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -163,16 +164,21 @@ class LedgerReader:
 
     def is_there(self) -> bool:
         """Return whether there is a ledger; raises `PermissionDenied` where the caller may not read it."""
+        # Never opened but by SQLite: closing it drops every lock that SQLite holds on it in this process, and
+        # the engine's write-ahead log is then deleted under it by whoever closes the ledger next.
         try:
-            with self.path.open("rb"):
-                return True
+            self.path.stat()
+            readable = os.access(self.path, os.R_OK, effective_ids=True)
         except FileNotFoundError:
             return False
         except PermissionError:
-            hint = "ask as the daemon's user, as a member of its group, or with sudo"
-            raise PermissionDenied(f"you may not read {self.path}", hint=hint) from None
+            readable = False
         except OSError as error:
             raise LedgerError(f"cannot read the ledger {self.path}: {error.strerror or error}") from None
+        if not readable:
+            hint = "ask as the daemon's user, as a member of its group, or with sudo"
+            raise PermissionDenied(f"you may not read {self.path}", hint=hint)
+        return True
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

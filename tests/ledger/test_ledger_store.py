@@ -313,3 +313,24 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_acknowledged(path: Path, se
     assert LedgerReader(path).integrity() == []
     seqs = [event.seq for event in LedgerReader(path).events(limit=1_000_000)]
     assert seqs == list(range(1, len(seqs) + 1))
+
+
+COUNT_EVENTS = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+print(db.execute("SELECT count(*) FROM events").fetchone()[0])
+db.close()
+"""
+
+
+def test_a_reader_in_the_writers_process_leaves_the_writer_its_log(path: Path) -> None:
+    def counted_by_another() -> int:
+        # It deletes the log when it closes a ledger that nobody else seems to have open.
+        return int(subprocess.check_output([sys.executable, "-c", COUNT_EVENTS, str(path)]))
+
+    with LedgerStore(path) as store:
+        assert LedgerReader(path).event_counts() == {}
+        assert counted_by_another() == 0
+        store.record("reload", {}, 1.0)
+        store.flush()
+        assert counted_by_another() == 1
