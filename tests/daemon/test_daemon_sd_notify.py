@@ -145,12 +145,12 @@ def test_abstract_names_reach_and_nothing_is_said_without_a_socket():
         notifier.beat()
         notifier.ready()
         notifier.ready()
-        notifier.status("first\nREADY=1 " + "x" * 1000)
+        notifier.status("first\nREADY=1 http://me:secret@node " + "x" * 1000)
         notifier.beat()
         notifier.stopping()
         assert receiver.read() == [
             "WATCHDOG=1", "EXTEND_TIMEOUT_USEC=6000000", "READY=1",
-            ("STATUS=first READY=1 " + "x" * 1000)[: MAX_STATUS_CHARACTERS + len("STATUS=")],
+            "STATUS=" + ("first READY=1 http://<redacted>@node " + "x" * 1000)[:MAX_STATUS_CHARACTERS],
             "WATCHDOG=1", "STOPPING=1",
         ]  # fmt: skip
     finally:
