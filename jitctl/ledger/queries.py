@@ -182,7 +182,12 @@ class LedgerReader:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        if not self.is_there():
+        try:
+            there = self.is_there()
+        except PermissionDenied as denied:
+            # To whoever works with it, the engine first of all, a fault like any other of the ledger's.
+            raise LedgerError(denied.message, hint=denied.hint) from None
+        if not there:
             raise LedgerError(f"there is no ledger at {self.path}", hint="it is created by the first start")
         try:
             uri = f"{self.path.absolute().as_uri()}?mode=ro"
