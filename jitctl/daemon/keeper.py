@@ -95,6 +95,7 @@ class Keeper:
             try:
                 self._require_staying()
             except Refused:
+                engine.ending = True
                 await engine.kill()
                 raise
         self.telemetry.log("engine_spawned", pid=engine.pid, mode=self.mode)

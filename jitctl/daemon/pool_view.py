@@ -13,7 +13,7 @@ from jitctl.config.load import Config
 from jitctl.control.schema import PoolRow, PoolStatus
 from jitctl.daemon.engine_child import EngineChild
 from jitctl.domain.values import PoolSpec
-from jitctl.errors import JitError, LedgerError
+from jitctl.errors import JitError
 from jitctl.reports.daily import PoolDay, daily_summary
 
 KEPT_S = 1.0
@@ -62,7 +62,7 @@ async def _read(config: Config, engine: EngineChild | None) -> PoolStatus:
             head = body.get("headNumber")
     try:
         days = {day.name: day for day in await asyncio.to_thread(_today, config)}
-    except LedgerError as error:
+    except JitError as error:
         days, problem = {}, problem or error.message
     enabled = {spec.address for spec in pool_specs(config, enabled_only=True)}
     rows = [

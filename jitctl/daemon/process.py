@@ -39,7 +39,7 @@ from jitctl.daemon.sd_notify import Notifier
 from jitctl.daemon.stopping import Stopping
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.daemon.token import TokenFile
-from jitctl.errors import JitError, TimedOut
+from jitctl.errors import JitError, Refused, TimedOut
 from jitctl.safety.durable import create_record
 from jitctl.safety.keeper_lock import only_keeper
 from jitctl.safety.latch import Latch
@@ -222,11 +222,13 @@ async def _run(keeper: Keeper, operations: Operations, starter: Starter, notifie
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
-            raise JitError("stopped while it was starting")
+            raise _stopped_while_starting()
         try:
             starting.result()
         except TimedOut as late:
             starter.tell({**late.as_dict(), "goesOn": True, "status": to_wire(keeper.status())})
+        except JitError as failure:
+            raise (_stopped_while_starting() if keeper.leaving else failure) from None
         else:
             starter.tell({"status": to_wire(keeper.status())})
         await stopping
@@ -235,6 +237,11 @@ async def _run(keeper: Keeper, operations: Operations, starter: Starter, notifie
         notifier.stopping()
         for task in (*beside, starting, stopping):
             task.cancel()
+
+
+def _stopped_while_starting() -> Refused:
+    """Return the end of a start that somebody stopped; by its exit code systemd does not try it again."""
+    return Refused("stopped while it was starting", hint="start it again if that is still right")
 
 
 def _say_if_failed(keeper: Keeper, task: asyncio.Task[None]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jitctl.control.redact import redact_text
 from jitctl.control.unix_address import short_address
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """Say what `systemctl status` shows; on one line, cut to a length that a person reads."""
-        line = " ".join(text.split())
+        line = " ".join(redact_text(text).split())
         self._send("STATUS=" + "".join(c for c in line if c.isprintable())[:MAX_STATUS_CHARACTERS])
 
     def beat(self, *, patient: bool = True) -> None:

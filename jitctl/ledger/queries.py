@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jitctl.domain.records import EngineRecord, Event, Flow, FlowKind, StoredAttempt
 from jitctl.domain.values import Address, Hash32
-from jitctl.errors import JitError, LedgerError, PermissionDenied
+from jitctl.errors import LedgerError, PermissionDenied
 from jitctl.ledger.failures import check_hint
 from jitctl.ledger.migrations import SCHEMA_VERSION, check_version
 from jitctl.ledger.rows import engine_record, stored_attempt
@@ -164,27 +164,30 @@ class LedgerReader:
 
     def is_there(self) -> bool:
         """Return whether there is a ledger; raises `PermissionDenied` where the caller may not read it."""
-        # Never by opening it: closing any descriptor of the file gives up every lock that SQLite holds on it
-        # in this process, and another process would then remove the engine's write-ahead log.
+        # Never opened but by SQLite: closing it drops every lock that SQLite holds on it in this process, and
+        # the engine's write-ahead log is then deleted under it by whoever closes the ledger next.
         try:
             self.path.stat()
+            readable = os.access(self.path, os.R_OK, effective_ids=True)
         except FileNotFoundError:
             return False
+        except PermissionError:
+            readable = False
         except OSError as error:
-            raise self._unreadable(error) from None
-        if os.access(self.path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
-            return True
-        raise self._unreadable(PermissionError())
-
-    def _unreadable(self, error: OSError) -> JitError:
-        if isinstance(error, PermissionError):
+            raise LedgerError(f"cannot read the ledger {self.path}: {error.strerror or error}") from None
+        if not readable:
             hint = "ask as the daemon's user, as a member of its group, or with sudo"
-            return PermissionDenied(f"you may not read {self.path}", hint=hint)
-        return LedgerError(f"cannot read the ledger {self.path}: {error.strerror or error}")
+            raise PermissionDenied(f"you may not read {self.path}", hint=hint)
+        return True
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        if not self.is_there():
+        try:
+            there = self.is_there()
+        except PermissionDenied as denied:
+            # To whoever works with it, the engine first of all, a fault like any other of the ledger's.
+            raise LedgerError(denied.message, hint=denied.hint) from None
+        if not there:
             raise LedgerError(f"there is no ledger at {self.path}", hint="it is created by the first start")
         try:
             uri = f"{self.path.absolute().as_uri()}?mode=ro"

@@ -99,6 +99,7 @@ def daily_summary(
     chosen = _day(day, zone_info, time.time() if now_s is None else now_s)
     since_s, until_s = _bounds(chosen, zone_info)
     reader = LedgerReader(ledger)
+    reader.is_there()  # tells whose it is not to read
     attempts = reader.attempts(since_s, until_s)
     skips: Counter[str] = Counter()
     for skip in reader.skips(since_s, until_s):

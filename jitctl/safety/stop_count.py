@@ -19,12 +19,13 @@ FILE_NAME = "stops"
 def count_stop(run: Path) -> None:
     """Count a stop; where the disk does not take it, the stop goes on all the same."""
     with contextlib.suppress(OSError):
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         descriptor = os.open(run / FILE_NAME, flags, 0o640)
         try:
-            # Root's, too, is for the daemon's user to write.
-            os.fchown(descriptor, run.stat().st_uid, -1)
-            os.write(descriptor, b".")
+            if os.fstat(descriptor).st_nlink == 1:  # else it may be a link to a file of somebody else's
+                # Root's, too, is for the daemon's user to write.
+                os.fchown(descriptor, run.stat().st_uid, -1)
+                os.write(descriptor, b".")
         finally:
             os.close(descriptor)
 

@@ -2,7 +2,8 @@
 
 FAKE_SYSTEMD names its folder: `service.env` is the EnvironmentFile, `calls` lists what was asked, `pid` and
 `exit` are the unit's process and how it ended, `said` its status text. The files `denied` and `absent` make
-it refuse or unknown; `limited` makes it refuse starts until the counter is reset.
+it refuse or unknown; `limited` makes it refuse starts until the counter is reset. With `meanwhile` somebody
+else stops the bot when the unit is asked about.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ def main(words: list[str]) -> int:
 
 
 def show() -> int:
+    if (STATE / "meanwhile").exists():
+        (STATE / "meanwhile").unlink()
+        argv = [sys.executable, "-m", "jitctl", "--config-dir", os.environ["FAKE_CONFIG"], "stop"]
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
     (STATE / "exit").touch()
     print("LoadState=" + ("not-found" if (STATE / "absent").exists() else "loaded"))
     print("ActiveState=" + ("active" if process() is not None else "inactive"))

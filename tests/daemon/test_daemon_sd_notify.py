@@ -11,6 +11,7 @@ import pytest
 from installation import JITCTL_TOML, eventually, running_keeper, write_config
 
 from jitctl.daemon.sd_notify import MAX_STATUS_CHARACTERS, Notifier
+from jitctl.errors import DaemonNotRunning, Refused
 from jitctl.safety.latch import Latch
 from jitctl.safety.process_identity import ProcessIdentity
 
@@ -114,8 +115,23 @@ def test_engine_that_is_slow_to_start_is_left_alone_and_time_is_asked_for(tmp_pa
         os.kill(status["engine"]["pid"], signal.SIGSTOP)
         eventually(lambda: manager.read()[-2:] == ["WATCHDOG=1"] * 2, "it asks for no more time")
         keeper.process.send_signal(signal.SIGTERM)
-        assert keeper.process.wait(20) == 1
+        # No failure, after which systemd would start it again.
+        assert keeper.process.wait(20) == Refused.exit_code
         assert manager.hears("STOPPING=1")
+
+
+def answers(keeper) -> bool:
+    try:
+        return bool(keeper.client().call("status")["engine"]["alive"])
+    except DaemonNotRunning:
+        return False
+
+
+def test_a_stop_of_a_bot_that_starts_is_none_that_systemd_mends(tmp_path):
+    with running_keeper(tmp_path, behaviour="never-ready", wait=False) as keeper:
+        eventually(lambda: answers(keeper), "the keeper answers")
+        assert keeper.client().call("stop", body={})["message"].startswith("stopped")
+        assert keeper.process.wait(20) == Refused.exit_code
 
 
 def test_abstract_names_reach_and_nothing_is_said_without_a_socket():
@@ -129,12 +145,12 @@ def test_abstract_names_reach_and_nothing_is_said_without_a_socket():
         notifier.beat()
         notifier.ready()
         notifier.ready()
-        notifier.status("first\nREADY=1 " + "x" * 1000)
+        notifier.status("first\nREADY=1 http://me:secret@node " + "x" * 1000)
         notifier.beat()
         notifier.stopping()
         assert receiver.read() == [
             "WATCHDOG=1", "EXTEND_TIMEOUT_USEC=6000000", "READY=1",
-            ("STATUS=first READY=1 " + "x" * 1000)[: MAX_STATUS_CHARACTERS + len("STATUS=")],
+            "STATUS=" + ("first READY=1 http://<redacted>@node " + "x" * 1000)[:MAX_STATUS_CHARACTERS],
             "WATCHDOG=1", "STOPPING=1",
         ]  # fmt: skip
     finally:

@@ -15,6 +15,7 @@ from jitctl.domain.plan import JitPlan
 from jitctl.domain.records import AttemptChange, AttemptRecord, AttemptResult, Mode, Outcome
 from jitctl.domain.values import Address, Hash32, PoolSpec, Token
 from jitctl.errors import LedgerError, UsageError
+from jitctl.ledger.queries import LedgerReader
 from jitctl.ledger.store import LedgerStore
 from jitctl.reports.daily import daily_summary
 from jitctl.reports.daily_text import daily_markdown, daily_rows, ether
@@ -242,6 +243,9 @@ def test_a_ledger_that_is_not_the_callers_to_read_is_no_defect_of_ours(tmp_path)
     folder.chmod(0)
     try:
         said = as_nobody(lambda: daily_summary(folder / "ledger.db", []))
+        below = as_nobody(lambda: LedgerReader(folder / "ledger.db").last_seq())
     finally:
         folder.chmod(0o700)
     assert said == f"PermissionDenied: you may not read {folder / 'ledger.db'}"
+    # What the engine counts as a fault of its journal, and trades on.
+    assert below == f"LedgerError: you may not read {folder / 'ledger.db'}"

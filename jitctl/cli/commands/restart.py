@@ -47,7 +47,8 @@ def restart(
     from jitctl.safety.stop_count import stops
 
     config = options.config_dir(ctx)
-    seen = stops(options.folders(ctx).run)
+    run = options.folders(ctx).run
+    seen = stops(run)
     running = start.running_bot(ctx)
     if running is None and mode is None:
         raise DaemonNotRunning(
@@ -69,11 +70,12 @@ def restart(
         service.require_plain(unit, force=force)
         service.require_mode(known, wanted)
     if known is not None and not known.down:
-        status = start.through_systemd(ctx, "restart", unit)
+        status = start.through_systemd(ctx, "restart", unit, seen)
     else:
         if running is not None:
             stop.end_bot(ctx, reason or "restart")
-            seen += 1
+            # Our own is no reason to refuse; one more is somebody else's.
+            seen = min(seen + 1, stops(run))
             render.note(f"stopped; starting in mode {wanted}")
         status = start.bring_up(ctx, wanted, reason=reason, force=force, yes=True, seen=seen)
     render.result(status, output, start.status_text)

@@ -114,7 +114,7 @@ def bring_up(
     if unit:
         service.require_plain(unit, force=force)
         service.require_mode(service.describe(unit), mode)
-        return through_systemd(ctx, "start", unit)
+        return through_systemd(ctx, "start", unit, seen)
     return _detached(argv, found)
 
 
@@ -126,11 +126,16 @@ def running_bot(ctx: typer.Context) -> dict[str, Any] | None:
         return None
 
 
-def through_systemd(ctx: typer.Context, action: str, unit: str) -> dict[str, Any]:
-    """Have systemd start or restart the bot's unit and return the bot's status; says why if it fails."""
+def through_systemd(ctx: typer.Context, action: str, unit: str, seen: int) -> dict[str, Any]:
+    """Have systemd start or restart the bot's unit and return the bot's status; says why if it fails.
+
+    Raises `Refused` if the bot was told to stop more often than `seen`.
+    """
     from jitctl.cli import service
+    from jitctl.safety.stop_count import require_no_stop_since
 
     found, began_s = options.folders(ctx), time.time()
+    require_no_stop_since(found.run, seen)
     try:
         service.control(action, unit, READY_LIMIT_S)
     except (PermissionDenied, TimedOut):

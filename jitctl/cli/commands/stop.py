@@ -66,13 +66,13 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
             + (f": kill -9 {daemon.pid}, and its engine ends with it" if daemon is not None else ""),
         ) from None
     except DaemonNotRunning as gone:
+        if (daemon is None or not daemon.is_alive()) and isinstance(gone, DaemonUnknown):
+            raise
+        # No keeper has counted this one: one may be on its way up, or on its way down for somebody else.
+        count_stop(found.run)
+        daemon = _daemon(found)
         if daemon is None or not daemon.is_alive():
-            if isinstance(gone, DaemonUnknown):
-                raise
             _require_no_engine(found)
-            count_stop(found.run)
-            daemon = _daemon(found)
-        if daemon is None or not daemon.is_alive():
             return {**_reply("already stopped"), "changed": False}
         if not _wait(daemon, LOST_LIMIT_S):
             raise TimedOut(

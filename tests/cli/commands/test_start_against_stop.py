@@ -8,7 +8,7 @@ import sys
 import pytest
 from installation import environment, eventually
 
-from jitctl.safety.durable import read_record
+from jitctl.safety.durable import create_record, read_record
 from jitctl.safety.process_identity import ProcessIdentity
 from jitctl.safety.stop_count import stops
 
@@ -41,3 +41,13 @@ def test_a_stop_that_meets_a_start_on_its_way_holds(installed, jitctl, verb):
         assert asked.returncode != 0, told
         assert process_named(lock) is None
         assert stops(installed / "run") > 0
+
+
+def test_a_stop_that_no_keeper_counts_is_counted_by_who_asks(installed, jitctl):
+    # Its daemon has the lock and does not listen: not yet, or not any more for another's stop.
+    run = installed / "run"
+    run.mkdir()
+    create_record(run / "keeper.lock", ProcessIdentity.current().as_dict())
+    assert jitctl("stop").returncode == 5
+    assert stops(run) == 1
+    (run / "keeper.lock").unlink()

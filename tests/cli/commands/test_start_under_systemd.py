@@ -146,6 +146,19 @@ def test_earlier_starts_do_not_keep_a_person_from_starting(systemd):
     assert systemd.jitctl("restart").returncode == 0
 
 
+@pytest.mark.parametrize("verb", [["start", "--mode", "test"], ["restart"]])
+def test_a_stop_that_somebody_else_asks_for_meanwhile_holds(systemd, verb):
+    if verb == ["restart"]:
+        assert systemd.jitctl("start", "--mode", "test").returncode == 0
+    else:
+        (systemd.base / "run").mkdir()
+    (systemd.folder / "meanwhile").touch()
+    systemd.asked()
+    refused = systemd.jitctl(*verb)
+    assert (refused.returncode, "was told to stop" in refused.stderr) == (9, True), refused.stderr
+    assert "start" not in systemd.asked()
+
+
 def test_without_systemd_as_init_the_bot_is_run_by_hand(systemd):
     by_hand = {"JITCTL_SYSTEMD_RUN": str(systemd.base / "nowhere")}
     assert systemd.jitctl("start", "--mode", "test", env=by_hand).returncode == 0

@@ -30,7 +30,7 @@ def test_foreground_that_is_stopped_while_starting_says_so(installed, jitctl):
     with _foreground(installed, behaviour="never-ready") as process:
         eventually(lambda: "engine_spawned" in _log(installed), "the engine is starting")
         assert jitctl("stop").returncode == 0
-        assert process.wait(20) == 1
+        assert process.wait(20) == 9
         log = process.stderr.read()
         assert "start_failed" in log
         assert "daemon_ready" not in log
@@ -52,7 +52,7 @@ def test_signals_end_a_start_that_is_under_way(installed, jitctl, behaviour):
         eventually(lambda: "signal_received" in _log(installed), "the first signal is followed")
         if "hang-on-stop" in behaviour:
             process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 1
+        assert process.wait(20) == 9
     assert ("ending at once" in _log(installed)) == ("hang-on-stop" in behaviour)
     (engine,) = (json.loads(line)["pid"] for line in _log(installed).splitlines() if "engine_spawned" in line)
     assert ProcessIdentity.of(engine) is None
