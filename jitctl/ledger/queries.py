@@ -168,7 +168,7 @@ class LedgerReader:
         # the engine's write-ahead log is then deleted under it by whoever closes the ledger next.
         try:
             self.path.stat()
-            readable = os.access(self.path, os.R_OK, effective_ids=True)
+            readable = os.access(self.path, os.R_OK)
         except FileNotFoundError:
             return False
         except PermissionError:

@@ -16,8 +16,8 @@ from jitctl.errors import Refused
 FILE_NAME = "stops"
 
 
-def count_stop(run: Path) -> None:
-    """Count a stop; where the disk does not take it, the stop goes on all the same."""
+def count_stop(run: Path) -> bool:
+    """Count a stop; False where that cannot be, and the stop goes on all the same."""
     with contextlib.suppress(OSError):
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         descriptor = os.open(run / FILE_NAME, flags, 0o640)
@@ -25,9 +25,10 @@ def count_stop(run: Path) -> None:
             if os.fstat(descriptor).st_nlink == 1:  # else it may be a link to a file of somebody else's
                 # Root's, too, is for the daemon's user to write.
                 os.fchown(descriptor, run.stat().st_uid, -1)
-                os.write(descriptor, b".")
+                return os.write(descriptor, b".") > 0
         finally:
             os.close(descriptor)
+    return False
 
 
 def stops(run: Path) -> int:

@@ -3,7 +3,7 @@
 FAKE_SYSTEMD names its folder: `service.env` is the EnvironmentFile, `calls` lists what was asked, `pid` and
 `exit` are the unit's process and how it ended, `said` its status text. The files `denied` and `absent` make
 it refuse or unknown; `limited` makes it refuse starts until the counter is reset. With `meanwhile` somebody
-else stops the bot when the unit is asked about.
+else stops the bot when the unit is asked about, with `starting` when its start is asked for and not yet shown.
 """
 
 from __future__ import annotations
@@ -47,10 +47,7 @@ def main(words: list[str]) -> int:
 
 
 def show() -> int:
-    if (STATE / "meanwhile").exists():
-        (STATE / "meanwhile").unlink()
-        argv = [sys.executable, "-m", "jitctl", "--config-dir", os.environ["FAKE_CONFIG"], "stop"]
-        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+    stop_from_elsewhere("meanwhile")
     (STATE / "exit").touch()
     print("LoadState=" + ("not-found" if (STATE / "absent").exists() else "loaded"))
     print("ActiveState=" + ("active" if process() is not None else "inactive"))
@@ -64,9 +61,17 @@ def show() -> int:
     return 0
 
 
+def stop_from_elsewhere(when: str) -> None:
+    if (STATE / when).exists():
+        (STATE / when).unlink()
+        argv = [sys.executable, "-m", "jitctl", "--config-dir", os.environ["FAKE_CONFIG"], "stop"]
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+
+
 def start(unit: str) -> int:
     if process() is not None:
         return 0
+    stop_from_elsewhere("starting")
     if (STATE / "limited").exists():
         sys.stderr.write(f"Job for {unit} failed because start of the service was attempted too often.\n")
         return 1

@@ -12,7 +12,7 @@ from jitctl.safety.stop_count import FILE_NAME, count_stop, require_no_stop_sinc
 
 def test_every_stop_is_counted(tmp_path):
     assert stops(tmp_path) == 0
-    count_stop(tmp_path)
+    assert count_stop(tmp_path)
     require_no_stop_since(tmp_path, 1)
     count_stop(tmp_path)
     assert stops(tmp_path) == 2
@@ -36,5 +36,5 @@ def test_what_is_no_count_neither_holds_a_stop_up_nor_is_written(tmp_path, kind)
         case "folder":
             (run / FILE_NAME).mkdir()
     seen = stops(run)
-    count_stop(run)
+    assert not count_stop(run)
     assert (stops(run), other.read_text()) == (seen, "somebody else's")

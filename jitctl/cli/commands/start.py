@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -103,6 +104,11 @@ def bring_up(
     if mode is Mode.PRODUCTION and not yes:
         confirm(f"start a bot that submits to {place(found.config)}", word="production")
     unit = service.unit_in_charge(found.config)
+    if foreground or not unit:
+        # Where stops are counted: without it a stop that meets this start leaves no trace. Its daemon says
+        # what is wrong where it cannot be made.
+        with contextlib.suppress(OSError):
+            found.run.mkdir(parents=True, exist_ok=True, mode=0o750)
     argv = [sys.executable, "-m", "jitctl.daemon.process", "--config-dir", str(found.config), "--mode", mode]
     argv += ["--stops", str(seen)]
     argv += ["--reason", reason] if reason else []
@@ -132,7 +138,7 @@ def through_systemd(ctx: typer.Context, action: str, unit: str, seen: int) -> di
     Raises `Refused` if the bot was told to stop more often than `seen`.
     """
     from jitctl.cli import service
-    from jitctl.safety.stop_count import require_no_stop_since
+    from jitctl.safety.stop_count import require_no_stop_since, stops
 
     found, began_s = options.folders(ctx), time.time()
     require_no_stop_since(found.run, seen)
@@ -147,6 +153,10 @@ def through_systemd(ctx: typer.Context, action: str, unit: str, seen: int) -> di
         message = f"{unit} did not come up: {known.failure}" if known.failure else error.message
         again = f"; systemd tries again, until: sudo systemctl stop {unit}" if known.tried_again else ""
         raise kind(_with_last_lines(message, found, began_s), hint=error.hint + again) from None
+    if action == "start" and stops(found.run) > seen:
+        # Counted after we looked, and before systemd could show whoever stopped that a start was on its way.
+        service.control("stop", unit, READY_LIMIT_S)
+        require_no_stop_since(found.run, seen)
     return options.client(ctx, timeout_s=5.0).call("status")
 
 

@@ -11,7 +11,7 @@ import typer
 from jitctl.cli import options, render
 from jitctl.cli.options import OutputOption, ReasonOption
 from jitctl.cli.render import Format
-from jitctl.errors import DaemonNotRunning, TimedOut
+from jitctl.errors import DaemonNotRunning, JitError, TimedOut
 
 if TYPE_CHECKING:
     from jitctl.config.locate import Folders
@@ -47,8 +47,13 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
 
     found = options.folders(ctx)
     daemon = _daemon(found)
-    unit = service.unit_in_charge(found.config)
-    if unit and not service.describe(unit).down:
+    unit, unknown = service.unit_in_charge(found.config), None
+    try:
+        runs = bool(unit) and not service.describe(unit).down
+    except JitError as error:
+        # What runs here is stopped all the same: its exit code keeps systemd from starting it again.
+        runs, unknown = False, error
+    if runs:
         service.control("stop", unit, STOP_LIMIT_S)
         if reason:
             render.note("systemd passes no reason on: the audit trail shows SIGTERM")
@@ -69,10 +74,14 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
         if (daemon is None or not daemon.is_alive()) and isinstance(gone, DaemonUnknown):
             raise
         # No keeper has counted this one: one may be on its way up, or on its way down for somebody else.
-        count_stop(found.run)
+        if not count_stop(found.run) and found.run.exists():
+            render.note(f"a start on its way would not know of this stop: {found.run} cannot be written")
         daemon = _daemon(found)
         if daemon is None or not daemon.is_alive():
             _require_no_engine(found)
+            if unknown is not None:
+                # systemd may have started it, or be about to.
+                raise unknown from None
             return {**_reply("already stopped"), "changed": False}
         if not _wait(daemon, LOST_LIMIT_S):
             raise TimedOut(

@@ -166,3 +166,23 @@ def test_without_systemd_as_init_the_bot_is_run_by_hand(systemd):
     # Started by hand, stopped while systemd is there: the unit is down, so the socket is asked.
     stopped = systemd.jitctl("stop")
     assert (stopped.returncode, stopped.stdout, systemd.asked()) == (0, "stopped\n", [])
+
+
+def test_a_bot_is_stopped_though_systemd_does_not_know_its_unit(systemd):
+    by_hand = {"JITCTL_SYSTEMD_RUN": str(systemd.base / "nowhere")}
+    assert systemd.jitctl("start", "--mode", "test", env=by_hand).returncode == 0
+    (systemd.folder / "absent").touch()
+    stopped = systemd.jitctl("stop")
+    assert (stopped.returncode, stopped.stdout) == (0, "stopped\n"), stopped.stderr
+    # With nobody there it is not said to be stopped: what systemd does with it is not known.
+    unknown = systemd.jitctl("stop")
+    assert (unknown.returncode, f"no usable unit {UNIT}" in unknown.stderr) == (1, True)
+    (systemd.folder / "absent").unlink()
+
+
+def test_a_stop_that_systemd_could_not_yet_show_a_start_holds(systemd):
+    (systemd.base / "run").mkdir()
+    (systemd.folder / "starting").touch()
+    refused = systemd.jitctl("start", "--mode", "test")
+    assert (refused.returncode, "was told to stop" in refused.stderr) == (9, True), refused.stderr
+    assert systemd.asked() == ["start", "stop"]
