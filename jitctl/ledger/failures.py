@@ -9,6 +9,7 @@ from jitctl.errors import LedgerError
 
 _HINTS = {
     "SQLITE_FULL": "the disk is full: free space; trading stays paused until the ledger can be written",
+    "SQLITE_IOERR_SHMSIZE": "the disk is most likely full: free space, then repeat this",
     "SQLITE_BUSY": "another process holds the ledger for too long: look for a running maintenance job",
     "SQLITE_CANTOPEN": "check that the data folder exists and belongs to the daemon's user",
     "SQLITE_READONLY": "check that the data folder is mounted writable and belongs to the daemon's user",

@@ -3,7 +3,7 @@
 FAKE_SYSTEMD names its folder: `service.env` is the EnvironmentFile, `calls` lists what was asked, `pid` and
 `exit` are the unit's process and how it ended, `said` its status text. The files `denied` and `absent` make
 it refuse or unknown; `limited` makes it refuse starts until the counter is reset. With `meanwhile` somebody
-else stops the bot when the unit is asked about, with `starting` when its start is asked for and not yet shown.
+else stops the bot when the unit is asked about, with `starting` when its start is asked for but not shown.
 """
 
 from __future__ import annotations

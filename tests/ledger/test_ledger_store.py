@@ -348,3 +348,22 @@ def test_a_reader_in_the_writers_process_leaves_the_writer_its_log(path: Path) -
         store.record("reload", {}, 1.0)
         store.flush()
         assert counted_by_another() == 1
+
+
+def test_an_open_on_a_full_disk_says_so(path):
+    LedgerStore(path).close()
+    lines = (
+        "import pathlib, resource, signal, sys",
+        "from jitctl.errors import LedgerError",
+        "from jitctl.ledger.store import LedgerStore",
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))",
+        "try:",
+        "    LedgerStore(pathlib.Path(sys.argv[1]))",
+        "except LedgerError as error:",
+        "    sys.exit(error.hint)",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines), path], capture_output=True, text=True, check=False
+    )
+    assert "full: free space" in done.stderr
