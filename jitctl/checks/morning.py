@@ -148,11 +148,16 @@ def _pools(found: Morning) -> Finding:
     return Finding("pools", PASS, f"{counts}, all of those healthy")
 
 
+def _may_run(found: Morning) -> bool:
+    """Whether a daemon that told us nothing may be there all the same."""
+    return "silent" in found.missing or "denied" in found.missing
+
+
 def _configuration(found: Morning) -> Finding:
     if found.config_hash is None:
         return Finding("configuration", FAIL, found.missing["config"], "see: jitctl validate-config")
     running = found.status.get("configHash") if found.status is not None else None
-    if running is None and "silent" in found.missing:
+    if running is None and _may_run(found):
         return Finding("configuration", UNKNOWN, found.missing["health"], "see: health")
     if running is None:
         return Finding("configuration", PASS, "the files are valid; nothing runs with them")
@@ -163,7 +168,7 @@ def _configuration(found: Morning) -> Finding:
 
 
 def _latency(found: Morning) -> Finding:
-    if found.status is None and "silent" in found.missing:
+    if found.status is None and _may_run(found):
         return Finding("latency", UNKNOWN, found.missing["health"], "see: health")
     stages = found.status.get("figures", {}).get("stages", {}) if found.status is not None else {}
     stage = next((name for name in ("seen_to_sent", "seen_to_simulated") if name in stages), None)

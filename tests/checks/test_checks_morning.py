@@ -69,7 +69,8 @@ def test_what_is_not_known_is_not_well():
     found = judged(health=None, status=None, pools=None, days=None, missing=missing)
     assert (found["health"], found["pools"], found["success-rate"]) == ("fail", "unknown", "unknown")
     shut = missing | {"denied": "health"}
-    assert judged(health=None, status=None, pools=None, missing=shut)["health"] == "unknown"
+    found = judged(health=None, status=None, pools=None, missing=shut)
+    assert (found["health"], found["configuration"], found["latency"]) == ("unknown",) * 3
     silent = {"health": "x", "silent": "health", "hint": "pause", "log": "l"}
     found = judged(health=None, status=None, pools=None, missing=silent)
     assert (found["health"], found["configuration"], found["latency"]) == ("fail", "unknown", "unknown")
