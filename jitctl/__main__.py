@@ -10,6 +10,9 @@ def main() -> int:
     """Run the command line and return its exit code."""
     # A command lives for a tenth of a second: collecting garbage would only make its start slower.
     gc.disable()
+    from jitctl.cli.streams import mend_streams
+
+    mend_streams()
     from jitctl.cli.app import run
 
     code = run(sys.argv[1:])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 
 from jitctl.cli import render
@@ -23,6 +25,18 @@ ReportOutputOption = Annotated[
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 10 on warnings.")]
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds within bounds; `nan` is within none, though no comparison says so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
+
+
 REASON_CHARS = 1_000
 """What the daemon takes."""
 

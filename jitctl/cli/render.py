@@ -47,7 +47,7 @@ class ReportFormat(StrEnum):
 def result(data: dict[str, Any], output: str, text: Callable[[dict[str, Any]], str]) -> None:
     """Print a verb's data: itself under `json`, else what `text` makes of it."""
     if output == Format.JSON:
-        _write(sys.stdout, json.dumps(data, ensure_ascii=False, indent=2))
+        _write(sys.stdout, _json(data, sys.stdout, indent=2))
     else:
         _write(sys.stdout, text(data))
 
@@ -56,7 +56,7 @@ def stream(bodies: Iterator[dict[str, Any]], *, every_s: float) -> None:
     """Print one line of JSON after another, until interrupted."""
     with suppress(KeyboardInterrupt):
         for body in bodies:
-            _write(sys.stdout, json.dumps(body, ensure_ascii=False))
+            _write(sys.stdout, _json(body, sys.stdout))
             time.sleep(every_s)
 
 
@@ -85,7 +85,7 @@ def live(frames: Iterator[RenderableType], *, every_s: float) -> None:
 def error(failure: JitError, output: str) -> None:
     """Print an error on stderr, as JSON where the verb's output is JSON."""
     if output == Format.JSON:
-        _write(sys.stderr, json.dumps(failure.as_dict(), ensure_ascii=False))
+        _write(sys.stderr, _json(failure.as_dict(), sys.stderr))
         return
     _write(sys.stderr, f"{paint('error', 'red', sys.stderr)}: {printable(failure.message)}")
     if failure.hint:
@@ -177,9 +177,22 @@ def paint(text: str, colour: str, stream: TextIO) -> str:
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
+def _json(data: dict[str, Any], stream: TextIO, *, indent: int | None = None) -> str:
+    # Escapes are read back as they were; a replaced character is not.
+    legible = (stream.encoding or "").lower() in ("utf-8", "utf8")
+    return json.dumps(data, ensure_ascii=not legible, indent=indent)
+
+
 def _write(stream: TextIO, text: str) -> None:
-    try:
+    with _place_for_answer(stream):
         print(text, file=stream, flush=True)
+
+
+@contextmanager
+def _place_for_answer(stream: TextIO) -> Iterator[None]:
+    """Turn a full disk below `stream` into a `JitError`."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as failure:
@@ -194,7 +207,8 @@ def rich_text(renderable: Any, *, width: int | None = None) -> str:
 
     plain = bool(os.environ.get("NO_COLOR")) or not sys.stdout.isatty()
     console = Console(width=width or (160 if plain else None), no_color=plain, force_terminal=not plain)
-    with console.capture() as captured:
+    # It flushes stdout on the way.
+    with _place_for_answer(sys.stdout), console.capture() as captured:
         console.print(renderable)
     return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
 

@@ -203,6 +203,8 @@ class PeerProtocol(H11Protocol):
         error: JitError = UsageError("the request is not valid HTTP")
         if "Host:" in str(fault):
             status, error = 403, PermissionDenied("this Host is not served here")
+        # h11 has 501 for a transfer coding that it does not know; the fault is the request's all the same.
+        status = 400 if status >= 500 else status
         body = json.dumps(error.as_dict()).encode()
         headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
         answer = h11.Response(status_code=status, headers=[*headers, ("connection", "close")])

@@ -193,7 +193,7 @@ class Operations:
         left = needs_restart(self._keeper.config, found)
         hint = f"a restart is needed for: {', '.join(left)}" if left else ""
         if wanted.hash == self._keeper.config.hash and not self._keeper.unsure_of_configuration:
-            return ActionReply(message=f"the {what} are as they were; nothing to reload", hint=hint)
+            return ActionReply(message=f"{what}.toml is as it was; nothing to reload", hint=hint)
         args = {"what": what.value, "hash": wanted.hash}
         try:
             body = await engine.ask(

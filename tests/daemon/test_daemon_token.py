@@ -275,6 +275,7 @@ def test_hosts_are_compared_with_the_doors_own_port():
     ("headers", "body", "statuses"),
     [
         (["Transfer-Encoding: chunked"], b"2\r\n{}\r\n0\r\n\r\n", {200}),
+        (["Transfer-Encoding: gzip"], b"x", {400}),
         (["Transfer-Encoding: chunked"], b"zz\r\n{}\r\n0\r\n\r\n", {400}),
         (["Transfer-Encoding: chunked"], (b"8000\r\n" + b" " * 0x8000 + b"\r\n") * 3 + b"0\r\n\r\n", {413}),
         (["Transfer-Encoding: gzip"], b"", {400, 501}),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from jitctl.cli import render
-from jitctl.cli.options import OutputOption, make_folder
+from jitctl.cli.options import OutputOption, Seconds, make_folder
 from jitctl.cli.render import Format
 from jitctl.domain.values import Token
 from jitctl.errors import UsageError
@@ -36,7 +36,12 @@ def up(
     folder: DirOption = _DEFAULT_DIR,
     detach: Annotated[bool, typer.Option("--detach", help="Return once it runs.")] = False,
     slot_seconds: Annotated[
-        float, typer.Option("--slot-seconds", help="Seconds from block to block; 0: only when asked.", min=0)
+        float,
+        typer.Option(
+            "--slot-seconds",
+            help="Seconds from block to block; 0: only when asked.",
+            click_type=Seconds(min=0),
+        ),
     ] = 12.0,
     seed: Annotated[int, typer.Option("--seed", help="Accounts, liquidity and traffic follow from it.")] = 1,
     port: Annotated[int, typer.Option("--port", help="The front door's port; 0: any.", min=0, max=65535)] = 0,

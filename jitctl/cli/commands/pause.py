@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from jitctl.cli import options, render
-from jitctl.cli.options import OutputOption, ReasonOption
+from jitctl.cli.options import OutputOption, ReasonOption, Seconds
 from jitctl.cli.render import Format
 from jitctl.errors import DaemonNotRunning
 
@@ -18,7 +18,8 @@ WaitOption = Annotated[
     bool, typer.Option("--wait", help="Return only when nothing is in flight and no position is open.")
 ]
 TimeoutOption = Annotated[
-    float, typer.Option("--timeout", min=0.0, metavar="SECONDS", help="How long --wait waits.")
+    float,
+    typer.Option("--timeout", click_type=Seconds(min=0), metavar="SECONDS", help="How long --wait waits."),
 ]
 
 

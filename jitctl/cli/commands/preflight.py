@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from jitctl.cli import options, render
-from jitctl.cli.options import OutputOption, StrictOption
+from jitctl.cli.options import OutputOption, Seconds, StrictOption
 from jitctl.cli.render import Format
 
 
@@ -23,7 +23,10 @@ def preflight(
     ] = None,
     listing: Annotated[bool, typer.Option("--list", help="Name the checks and run none.")] = False,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", metavar="S", min=0.1, max=60, help="Seconds for each check.")
+        float,
+        typer.Option(
+            "--timeout", metavar="S", click_type=Seconds(min=0.1, max=60), help="Seconds for each check."
+        ),
     ] = 3.0,
     strict: StrictOption = False,
     output: OutputOption = Format.TEXT,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from jitctl.cli import check_view, options, render
-from jitctl.cli.options import OutputOption, StrictOption
+from jitctl.cli.options import OutputOption, Seconds, StrictOption
 from jitctl.cli.render import Format
 
 POLL_S = 2.0
@@ -18,7 +18,10 @@ ANSWER_LIMIT_S = 15.0
 def validate_live(
     ctx: typer.Context,
     wait: Annotated[
-        float, typer.Option("--wait", min=0.0, help="Seconds to wait for swaps to judge by.", metavar="S")
+        float,
+        typer.Option(
+            "--wait", click_type=Seconds(min=0), help="Seconds to wait for swaps to judge by.", metavar="S"
+        ),
     ] = 60.0,
     strict: StrictOption = False,
     output: OutputOption = Format.TEXT,
