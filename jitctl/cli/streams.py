@@ -13,7 +13,7 @@ def mend_streams() -> None:
     A cron line may close stdout to keep the exit code alone; unfilled, its number would go to the next
     socket, and Python has None in place of the stream.
     """
-    for number in (0, 1, 2):
+    for number, (name, kind) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
             os.fstat(number)
         except OSError:
@@ -21,11 +21,7 @@ def mend_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
             # Like the other standard streams, it is for our children too.
             os.set_inheritable(number, True)
-    if sys.stdin is None:
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, kind, encoding="utf-8", closefd=False))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

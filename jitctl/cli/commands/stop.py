@@ -74,7 +74,8 @@ def end_bot(ctx: typer.Context, reason: str = "") -> dict[str, Any]:
         if (daemon is None or not daemon.is_alive()) and isinstance(gone, DaemonUnknown):
             raise
         # No keeper has counted this one: one may be on its way up, or on its way down for somebody else.
-        if not count_stop(found.run) and os.path.exists(found.run):  # noqa: PTH110  # never raises
+        there = os.path.exists(found.run)  # noqa: PTH110  # Path's raises where a parent is closed to us
+        if not count_stop(found.run) and there:
             render.note(f"a start on its way would not know of this stop: {found.run} cannot be written")
         daemon = _daemon(found)
         if daemon is None or not daemon.is_alive():
