@@ -4,7 +4,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
-# A test file runs whole in one process: its tests share a devnet.
+# Side by side; a test file runs whole in one process, as its tests share a devnet. Faults run alone: they compare
+# a second's load with the second before.
 JOBS ?= 2
 
 .PHONY: help demo test lint unit bench soak format tools dev run-deps upgrade clean
@@ -23,8 +24,13 @@ lint: $(VENV)/.dev-installed  ## style, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev-installed tools  ## the tests alone, JOBS=2 processes side by side
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+unit: $(VENV)/.dev-installed tools  ## the tests alone; ARGS="tests/amm -x" for some of them
+ifeq ($(strip $(ARGS)),)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --ignore tests/faults
+	$(BIN)/python -m pytest tests/faults
+else
+	$(BIN)/python -m pytest $(ARGS)
+endif
 
 bench: $(VENV)/.dev-installed tools  ## measure, print, and write docs/benchmarks.md
 	$(BIN)/python -m tests.bench $(ARGS)
