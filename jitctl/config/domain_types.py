@@ -5,8 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from jitctl.config.load import Config
-from jitctl.config.models import PoolConfig, TokenConfig
-from jitctl.config.rules import weth_of
+from jitctl.config.models import PoolConfig, TokenConfig, weth_of
 from jitctl.domain.values import Address, PoolSpec, Token
 from jitctl.strategy.decode import RouterKind, Routers
 from jitctl.strategy.inclusion import InclusionModel

@@ -202,6 +202,12 @@ class PoolConfig(Model):
     max_notional_wei: Wei | None = None
 
 
+def weth_of(pool: PoolConfig) -> TokenConfig | None:
+    """Return the side that is WETH, None where not exactly one is."""
+    sides = [token for token in (pool.token0, pool.token1) if token.symbol == "WETH"]
+    return sides[0] if len(sides) == 1 else None
+
+
 class PoolsConfig(Model):
     """pools.toml."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from jitctl.config.rule_book import BY_ID, ERROR
 from jitctl.errors import ConfigError
 
 
@@ -19,11 +21,17 @@ class Problem:
     message: str
     hint: str = ""
 
+    @property
+    def severity(self) -> str:
+        """Return `error` or `warning`; only errors keep a configuration from being taken over."""
+        return BY_ID[self.rule].severity
+
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
+        level = "" if self.severity == ERROR else f" {self.severity}:"
         key = f" {self.key}:" if self.key else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{where}: {self.rule}{key} {self.message}{hint}"
+        return f"{where}: {self.rule}{level}{key} {self.message}{hint}"
 
 
 class ConfigInvalidError(ConfigError):
@@ -37,6 +45,11 @@ class ConfigInvalidError(ConfigError):
             hint="correct the lines above; check them with: jitctl validate-config",
         )
         self.problems = problems
+
+
+def errors_of(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems that keep a configuration from being taken over."""
+    return [problem for problem in problems if problem.severity == ERROR]
 
 
 def dotted(path: tuple[str | int, ...]) -> str:

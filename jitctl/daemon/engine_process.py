@@ -22,7 +22,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jitctl.config.load import Reload, load
+from jitctl.config.load import load
+from jitctl.config.reload import Reload
 from jitctl.control.redact import redact_text
 from jitctl.control.schema import camel
 from jitctl.daemon import event_loop, precedence

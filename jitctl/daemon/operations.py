@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from jitctl.config.load import Config, Reload, load, needs_restart, reloaded
+from jitctl.config.load import Config, load
+from jitctl.config.reload import Reload, needs_restart, reloaded
 from jitctl.control.roles import ADMIN, BY_VERB, allows
 from jitctl.control.schema import PASS, WARN, ActionReply, ActionRequest, CheckReport
 from jitctl.daemon.caller import Caller

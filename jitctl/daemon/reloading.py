@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from jitctl.config.domain_types import pool_specs, strategy_params
-from jitctl.config.load import Config, Reload, load, reloaded
+from jitctl.config.load import Config, load
+from jitctl.config.reload import Reload, reloaded
 from jitctl.engine.engine import Engine
 from jitctl.errors import Refused
 

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "daemon"))
 from installation import JITCTL_TOML, POOLS_TOML, STRATEGY_TOML, WETH, write_config
 
 from jitctl.config.domain_types import pool_specs, routers, strategy_params
-from jitctl.config.load import check_file, load
+from jitctl.config.judge import check_file
+from jitctl.config.load import load
 from jitctl.config.locate import find_config_dir, quick_folders
 from jitctl.config.problems import ConfigInvalidError
 from jitctl.errors import ConfigError

@@ -31,7 +31,8 @@ def validate_config(
     """
     from dataclasses import asdict
 
-    from jitctl.config.load import check_file, load
+    from jitctl.config.judge import check_file
+    from jitctl.config.load import load
     from jitctl.config.problems import ConfigInvalidError
 
     body: dict[str, Any] = {"valid": True, "files": [str(file) for file in files or []], "problems": []}
