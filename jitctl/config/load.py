@@ -102,6 +102,7 @@ def examine(texts: Texts) -> Examined:
             problems.append(source)
             continue
         sources[stem] = source
+        problems += source.flaws
         model, found = shape.validate(source, MODELS[stem])
         problems += found
         if model is not None:

@@ -29,6 +29,7 @@ RULES = (
     Rule("JC005", ERROR, "It can be told which file this is.", "", "name it after one of ours"),
     Rule("JC006", ERROR, "A file that announces its last line ends with it.", "", ""),
     Rule("JC007", ERROR, "The last line of a TOML file is ended.", "", ""),
+    Rule("JC008", ERROR, "A file that is there says something.", "", ""),
     # JC1xx: one key by itself.
     Rule("JC101", ERROR, "Only known keys.", "", "remove it, or mend its spelling"),
     Rule("JC102", ERROR, "A required key is given.", "", ""),
