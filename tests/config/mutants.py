@@ -465,8 +465,11 @@ class _File:
             ordered = {key: data[key] for key in keys}
             return self.made("order", json.dumps(ordered, indent=2), EQUIVALENT)
         single = [entry for entry in self.entries if entry.name and self._alone(entry)]
-        pairs = [(a, b) for a, b in pairwise(single)
-                 if b.line == a.line + 1 and b.key.rpartition(".")[0] == a.key.rpartition(".")[0]]  # fmt: skip
+        pairs = [
+            (one, two)
+            for one, two in pairwise(single)
+            if two.line == one.line + 1 and two.key.rpartition(".")[0] == one.key.rpartition(".")[0]
+        ]
         if not pairs:
             return None
         one, two = self.chance.choice(pairs)
