@@ -17,6 +17,7 @@ _UNITS = {"wei": 0, "gwei": 9, "ether": 18, "eth": 18}
 _DIGITS = re.compile(r"[0-9](?:_?[0-9]){0,77}")
 _AMOUNT = re.compile(r"([0-9](?:_?[0-9]){0,40})(?:\.([0-9]{1,40}))?[ \t]*(wei|gwei|ether|eth)", re.I)
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_.])?|[0-9a-f:.]*:[0-9a-f:.]*(?:%[a-z0-9]+)?")
 _HASH = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
@@ -76,7 +77,8 @@ def _url(schemes: tuple[str, ...]) -> Any:
             raise refuse("JC115", f"no URL: {odd}")
         try:
             parts = urlsplit(value)
-            usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+            host = parts.hostname or ""
+            usable = parts.scheme in schemes and bool(_HOST.fullmatch(host)) and parts.port != 0
         except ValueError:
             usable = False
         if not usable or " " in value:

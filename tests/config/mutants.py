@@ -72,7 +72,12 @@ def _toml_entries(text: str) -> list[Entry]:
     for number, line in enumerate(text.split("\n"), 1):
         body = line.strip()
         if array:
-            if item := _ITEM.match(line):
+            if body.startswith("{"):
+                for inner in _PAIR.finditer(line):
+                    path = f"{array}[{index}].{inner['name']}"
+                    found.append(_entry(path, inner["name"], inner, "value", number, offset, number))
+                index += 1
+            elif item := _ITEM.match(line):
                 found.append(_entry(f"{array}[{index}]", "", item, 1, number, offset, number))
                 index += 1
             array = "" if body.startswith("]") else array

@@ -55,7 +55,7 @@ def routers_once(main: MainConfig) -> Iterator[Finding]:
 
 
 def times_fit(main: MainConfig) -> Iterator[Finding]:
-    """JC225 a mark may be as old as a slot; JC226, JC227 timeouts fit; JC228 a reorg ends before settling."""
+    """JC225 a mark may be as old as a slot; JC226, JC227 timeouts fit."""
     slot_s, engine = main.chain.slot_seconds, main.engine
     if main.prices.max_age_s < slot_s:
         message = f"no mark is ever younger than {main.prices.max_age_s:g} s with slots of {slot_s:g} s"
@@ -72,13 +72,6 @@ def times_fit(main: MainConfig) -> Iterator[Finding]:
             limit = engine.submit_timeout_ms
             message = f"{relay.timeout_ms} ms is never waited: engine.submit_timeout_ms ends it after {limit}"
             yield Finding("JC227", "jitctl", ("relays", index, "timeout_ms"), message)
-    if main.chain.settle_depth < main.chain.max_reorg_depth:
-        message = (
-            f"an outcome is final after {main.chain.settle_depth} blocks, yet reorganisations of "
-            f"{main.chain.max_reorg_depth} (max_reorg_depth) are expected"
-        )
-        hint = f"at least {main.chain.max_reorg_depth} (blocks)"
-        yield Finding("JC228", "jitctl", ("chain", "settle_depth"), message, hint)
 
 
 def role_has_a_token(main: MainConfig) -> Iterator[Finding]:
