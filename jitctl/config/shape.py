@@ -58,7 +58,7 @@ def _parts(data: dict[str, Any], model: type[BaseModel]) -> tuple[dict[str, Any]
         whole = _part(model, name, value)
         if whole is not None:
             parts[name] = whole
-        elif isinstance(value, list):
+        elif isinstance(value, list) and typing.get_origin(info.annotation) is tuple:
             found = [(index, _part(model, name, [each])) for index, each in enumerate(value)]
             kept[name] = [index for index, each in found if each is not None]
             parts[name] = tuple(each[0] for _, each in found if each is not None)
