@@ -41,7 +41,7 @@ class PathsConfig(Model):
 
 
 class ChainConfig(Model):
-    chain_id: Annotated[int, Field(gt=0)]
+    chain_id: Annotated[int, Field(gt=0, le=2**63 - 37)]
     settle_depth: Annotated[int, Field(ge=1, le=10_000)] = 64
     slot_seconds: Seconds = 12.0
     max_reorg_depth: Annotated[int, Field(ge=1, le=1_000)] = 64
@@ -92,7 +92,7 @@ class WalletConfig(Model):
 
 class ExecutorConfig(Model):
     address: AddressText
-    deploy_block: Annotated[int, Field(ge=0)] = 0
+    deploy_block: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
 
 
 Addresses = Annotated[tuple[AddressText, ...], AsTuple, Field(max_length=16)]

@@ -69,7 +69,7 @@ class InclusionConfig(Model):
     """The model of landing: our relays' share of slots, the marginal tip, and rivals."""
 
     reach_bps: Bps = _DEFAULT.inclusion.reach_bps
-    median_tip_wei_per_gas: Annotated[int, Field(ge=0)] = _DEFAULT.inclusion.median_tip_wei_per_gas
+    median_tip_wei_per_gas: Annotated[int, Field(ge=0, le=10**18)] = _DEFAULT.inclusion.median_tip_wei_per_gas
     contested_bps: Bps = _DEFAULT.inclusion.contested_bps
     rival_exponent: Annotated[float, Field(gt=0, le=100)] = _DEFAULT.inclusion.rival_exponent
 

@@ -110,7 +110,7 @@ def _path(value: str) -> str:
 
 def _plain(value: str) -> str:
     if odd := odd_character(value):
-        raise refuse("JC119", f"expected printable ASCII; {odd} in {ascii(value)[:60]}")
+        raise refuse("JC119", f"expected printable ASCII; {odd} in {shown(value)}")
     if value != value.strip():
         raise refuse(
             "JC119", f"begins or ends with a blank: {shown(value)}", f"did you mean {value.strip()!r}?"

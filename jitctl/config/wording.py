@@ -45,12 +45,12 @@ def wording(details: ErrorDetails, path: tuple[str | int, ...]) -> tuple[str, st
         return f"expected {words} {context[name]}{unit}; found {given}", ""
     if kind == "finite_number":
         return f"expected a finite number{unit}; found {given}", ""
-    if kind in ("too_short", "string_too_short"):
-        what = "elements" if kind == "too_short" else "characters"
-        return f"expected at least {context['min_length']} {what}; found fewer", ""
-    if kind in ("too_long", "string_too_long"):
-        what = "elements" if kind == "too_long" else "characters"
-        return f"expected at most {context['max_length']} {what}; found more", ""
+    if kind.endswith(("too_short", "too_long")):
+        what = "character" if kind.startswith("string") else "element"
+        least = kind.endswith("too_short")
+        count = context["min_length" if least else "max_length"]
+        words = f"{'at least' if least else 'at most'} {count} {what}{'' if count == 1 else 's'}"
+        return f"expected {words}; found {'fewer' if least else 'more'}", ""
     if kind.startswith("union_tag"):
         expected = str(context.get("expected_tags", "")) or "what tells its kind"
         return f"expected {expected.replace(chr(39), chr(34))} to tell its kind; found {given}", ""
