@@ -12,8 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from jitctl.config import rules, shape
+from jitctl.config.alert_models import AlertsConfig
 from jitctl.config.locate import Folders, folders_of
-from jitctl.config.models import AlertsConfig, MainConfig, PoolsConfig
+from jitctl.config.models import MainConfig, PoolsConfig
 from jitctl.config.problems import ConfigInvalidError, Problem, dotted, errors_of
 from jitctl.config.source import Source, Texts, parse, read_texts
 from jitctl.config.strategy_models import StrategyConfig

@@ -58,5 +58,101 @@ RULES = (
     # JC3xx: secrets.
     Rule("JC301", ERROR, "No private key in a file.", "", "name the keystore that holds it"),
     Rule("JC302", ERROR, "No password in a URL.", "", "put the URL into a file of its own (`*_file`)"),
+    # JC4xx: alerts.
+    Rule(
+        "JC401", ERROR, "A contact can be reached in at least one way.",
+        "a contact without a phone, an address or a handle ends an escalation in silence",
+        "give at least one of `phone`, `email`, `slack` and `pagerduty`",
+    ),
+    Rule(
+        "JC402", ERROR, "A phone number and an e-mail address have the form of one.",
+        "a slip is found out on the night when nobody is reached",
+        "write a number with its country code (`+1-555-0001`), an address as `name@host`",
+    ),
+    Rule(
+        "JC403", ERROR, "Every level that a rule uses is described.",
+        "an alert of it would have no response time and nowhere to go",
+        "add its table under `[levels]`, or give the rule another level",
+    ),
+    Rule(
+        "JC404", ERROR, "Every level that a rule uses tells somebody, once a contact or a route is named.",
+        "its alerts would be raised and seen by nobody",
+        "add `routes`, or `escalate`, to the level",
+    ),
+    Rule(
+        "JC405", ERROR, "For P0 there are a route and somebody to call.",
+        "a system that is down at night wakes nobody by ticket or mail",
+        "give `[levels.P0]` a route, and in `escalate` a contact with `phone` or `pagerduty`",
+    ),
+    Rule(
+        "JC406", ERROR, "Every route that a level uses exists.",
+        "the level's alerts would not leave the machine",
+        "add the route under `[routes]`, or mend its name",
+    ),
+    Rule(
+        "JC407", ERROR, "Every contact that a level escalates to exists.",
+        "the escalation would end there",
+        "add the contact under `[contacts]`, or mend the name",
+    ),
+    Rule(
+        "JC408", ERROR, "A level names a route, or a contact, once.",
+        "the same person would be told twice in place of the next one",
+        "remove the second",
+    ),
+    Rule(
+        "JC409", WARNING, "Every route is used by a level.",
+        "a route that nothing uses is most often a level that was forgotten",
+        "name it in the `routes` of a level, or remove it",
+    ),
+    Rule(
+        "JC410", ERROR, "A less severe level has a longer response time.",
+        "else the order of the levels says nothing about what comes first",
+        "let `respond_within_s` grow from P0 to P3",
+    ),
+    Rule(
+        "JC411", ERROR, "A rule's metric is one that the bot knows.",
+        "a rule of an unknown metric never fires",
+        "take one of the metrics that docs/runbook.md lists",
+    ),
+    Rule(
+        "JC412", ERROR, "A rule says in its metric's own way when it fires.",
+        "a rule without a level never fires, and one the wrong way round always does",
+        "give `level` for what is or is not so; `above` or `below`, whichever is worse, for a figure",
+    ),
+    Rule(
+        "JC413", ERROR, "A more severe level has the more severe threshold.",
+        "thresholds out of order page for little and file a ticket for much",
+        "let `below` grow from P0 to P3, and `above` fall",
+    ),
+    Rule(
+        "JC414", ERROR, "A threshold can be passed within its metric's range.",
+        "20 where 0.20 is meant fires always, or never",
+        "mind the metric's unit: a rate is a share from 0 to 1",
+    ),
+    Rule(
+        "JC415", ERROR, "A route's secrets stay in files of their own.",
+        "the configuration is shown, compared and backed up; a key in it is a key in all of these",
+        "put the value into a file of mode 0600 and name that file",
+    ),
+    Rule(
+        "JC416", ERROR, "Alerts leave this machine encrypted.",
+        "what is wrong with the bot, and the key of the route, could be read or changed on the way",
+        "use https, and `tls` other than \"none\"; only a loopback address may do without",
+    ),
+    Rule(
+        "JC417", ERROR, "A mail server's user and password are given together.",
+        "the server would refuse the login, and the mail",
+        "give both `user` and `password_file`, or neither",
+    ),
+    Rule(
+        "JC418", WARNING, "What the rules find is told to somebody.",
+        "without a contact and a route every alert stays on this machine",
+        "fill in `[contacts]`, `[routes]`, and both in `[levels]`",
+    ),
+    Rule(
+        "JC419", WARNING, "A rule about attempts wants a number of them.",
+        "a single attempt in a quiet hour would be all or nothing, and page somebody",
+        "set `min_attempts`",
+    ),
 )  # fmt: skip
 BY_ID = {rule.id: rule for rule in RULES}
