@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from jitctl.config.alert_metrics import BY_NAME as METRICS_BY_NAME
 from jitctl.config.models import Model
 from jitctl.config.values import AsTuple, HttpUrl, Name, PathText, Seconds, refuse
 
@@ -17,6 +18,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
 NotNegative = Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(allow_inf_nan=False)]
 Timeout = Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)]
+Metric = Annotated[Name, Field(json_schema_extra={"enum": list(METRICS_BY_NAME)})]
 RunbookPlace = Annotated[str, Field(pattern=r"^(https?://\S+|[a-z0-9]+(-[a-z0-9]+)*)$", max_length=500)]
 
 
@@ -43,7 +45,7 @@ def _contact(value: Any) -> Any:
     return value
 
 
-Contact = Annotated[ContactConfig, BeforeValidator(_contact)]
+Contact = Annotated[ContactConfig, BeforeValidator(_contact, json_schema_input_type=ContactConfig | Text)]
 
 
 class LevelConfig(Model):
@@ -142,7 +144,7 @@ class ThresholdsConfig(Model):
 class RuleConfig(Model):
     """When an alert begins and ends: `level` for what is or is not, `above` or `below` for a figure."""
 
-    metric: Name
+    metric: Metric
     enabled: bool = True
     level: Literal["P0", "P1", "P2", "P3"] | None = None
     above: ThresholdsConfig | None = None

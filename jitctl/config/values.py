@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from jitctl.domain.values import ZERO_ADDRESS
@@ -86,11 +86,24 @@ def _tuple(value: Any) -> Any:
 
 AsTuple = BeforeValidator(_tuple)
 """TOML and JSON have lists; the models are frozen and hold tuples."""
-BaseUnits = Annotated[int, BeforeValidator(_base_units), Field(ge=0)]
-Wei = Annotated[int, BeforeValidator(_wei), Field(ge=0)]
-AddressText = Annotated[str, AfterValidator(_real_address)]
-HttpUrl = Annotated[str, _url(("http", "https"))]
-WsUrl = Annotated[str, _url(("ws", "wss"))]
+_DIGITS = r"^[0-9][0-9_]*$"
+_WITH_UNIT = r"^\s*[0-9][0-9_]*(\.[0-9]+)?\s*([wW][eE][iI]|[gG][wW][eE][iI]|[eE][tT][hH]([eE][rR])?)\s*$"
+
+
+def _amount_schema(*patterns: str) -> WithJsonSchema:
+    texts = [{"type": "string", "pattern": pattern} for pattern in patterns]
+    return WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, *texts]})
+
+
+def _text_schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+BaseUnits = Annotated[int, BeforeValidator(_base_units), Field(ge=0), _amount_schema(_DIGITS)]
+Wei = Annotated[int, BeforeValidator(_wei), Field(ge=0), _amount_schema(_DIGITS, _WITH_UNIT)]
+AddressText = Annotated[str, AfterValidator(_real_address), _text_schema(r"^0[xX][0-9a-fA-F]{40}$")]
+HttpUrl = Annotated[str, _url(("http", "https")), _text_schema(r"^\s*[hH][tT][tT][pP][sS]?://")]
+WsUrl = Annotated[str, _url(("ws", "wss")), _text_schema(r"^\s*[wW][sS][sS]?://")]
 PathText = Annotated[str, AfterValidator(_path)]
 Bps = Annotated[int, Field(ge=0, le=10_000)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
