@@ -82,7 +82,7 @@ FIELD_TEXTS: dict[str, dict[str, str]] = {
     "HttpConfig": {
         "host": "Address that it listens on: the loopback.",
         "port": "Port number that it listens on; 0 is any free one.",
-        "token_file": "File of the bearer token: 32 bytes or more, mode 0600. Without it the door only reads.",
+        "token_file": "File of the bearer token: 32 bytes or more, mode 0600. Without one it only reads.",
         "token_role": "What the bearer of the token may do.",
     },
     "SocketConfig": {
