@@ -14,6 +14,7 @@ FIELD_TEXTS: dict[str, dict[str, str]] = {
         "wallet": "The keys that sign.",
         "executor": "Your JitExecutor contract.",
         "routers": "Routers whose calldata is read directly; calls to others go the slower path.",
+        "uniswap": "What a pool's address follows from.",
         "relays": "Where bundles are sent; in mode production at least one.",
         "prices": "Where external marks come from.",
         "engine": "The process that decides and signs.",
@@ -58,6 +59,10 @@ FIELD_TEXTS: dict[str, dict[str, str]] = {
         "v3": "Addresses of SwapRouter.",
         "swap_router02": "Addresses of SwapRouter02.",
         "universal": "Addresses of UniversalRouter.",
+    },
+    "UniswapConfig": {
+        "factory": "Address of the factory that made the pools; on Ethereum Uniswap's own.",
+        "pool_init_code_hash": "Hash of a pool's creation code; on Ethereum Uniswap's own.",
     },
     "RelayConfig": {
         "name": "What reports and logs call it.",
@@ -136,6 +141,7 @@ FIELD_TEXTS: dict[str, dict[str, str]] = {
         "victim_tick_gas": "Gas units of each tick that a victim crosses.",
         "victim_fresh_tick_up_gas": "Gas units more for a tick that our mint initialised, crossed up.",
         "victim_fresh_tick_down_gas": "Gas units more for a tick that our mint initialised, crossed down.",
+        "floor_gas_price_wei": "Lowest gas price that a lone leg is counted with, in wei for a unit of gas.",
     },
     "MarginsConfig": {
         "fee_margin_bps": "Off the fees demanded at burn, in basis points.",

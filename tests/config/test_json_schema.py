@@ -14,9 +14,9 @@ import pytest
 from jitctl.config.field_texts import FIELD_TEXTS
 from jitctl.config.json_schema import DIALECT, schema_of
 from jitctl.config.load import MODELS, examine
-from jitctl.config.model_walk import fields_below
 from jitctl.config.source import Text
 from tests.config.alert_rule_cases import WHOLE
+from tests.config.model_fields import fields_below
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = {
@@ -40,7 +40,7 @@ def test_a_schema_is_one_itself(stem):
 
 @pytest.mark.parametrize("stem", MODELS)
 def test_every_field_of_every_model_is_explained_with_its_unit(stem):
-    for model, name, _ in fields_below(MODELS[stem]):
+    for model, name in fields_below(MODELS[stem]):
         text = FIELD_TEXTS[model.__name__][name]
         assert text.endswith("."), f"{model.__name__}.{name}"
         for ending, unit in UNITS.items():
@@ -48,7 +48,7 @@ def test_every_field_of_every_model_is_explained_with_its_unit(stem):
 
 
 def test_nothing_is_explained_that_is_not_there():
-    there = {(model.__name__, name) for root in MODELS.values() for model, name, _ in fields_below(root)}
+    there = {(model.__name__, name) for root in MODELS.values() for model, name in fields_below(root)}
     assert {(model, name) for model, texts in FIELD_TEXTS.items() for name in texts} == there
 
 

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from jitctl.config.alert_metrics import ABOVE, BELOW, BY_NAME, YES, AlertMetric
 from jitctl.config.alert_models import AlertsConfig, RuleConfig
-from jitctl.config.rules.finding import Finding, meant
+from jitctl.config.nearest import did_you_mean
+from jitctl.config.rules.finding import Finding
 
 
 def metrics_known(alerts: AlertsConfig) -> Iterator[Finding]:
@@ -19,7 +20,7 @@ def metrics_known(alerts: AlertsConfig) -> Iterator[Finding]:
         if metric is None:
             known = ", ".join(BY_NAME)
             message = f"there is no metric {rule.metric!r} (known: {known})"
-            yield Finding("JC411", "alerts", (*at, "metric"), message, meant(rule.metric, BY_NAME))
+            yield Finding("JC411", "alerts", (*at, "metric"), message, did_you_mean(rule.metric, BY_NAME))
             continue
         yield from _fires(at, rule, metric)
         if metric.needs_attempts and rule.enabled and rule.min_attempts == 0:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from jitctl.config.alert_models import AlertsConfig, EmailRoute
+from jitctl.config.nearest import did_you_mean
 from jitctl.config.rules import alert_routes, alert_thresholds
-from jitctl.config.rules.finding import Finding, meant
+from jitctl.config.rules.finding import Finding
 
 _PHONE = re.compile(r"\+[1-9](?:[ .()-]{0,2}[0-9]){6,14}", re.ASCII)
 _EMAIL = re.compile(r"[^\s@<>,;:\"\\]{1,64}@(?=.{1,255}\Z)[^\W_](?:[\w.-]*[^\W_])?")
@@ -91,7 +92,9 @@ def names_known(alerts: AlertsConfig) -> Iterator[Finding]:
             for index, name in enumerate(names):
                 path = ("levels", level, key, index)
                 if name not in known:
-                    yield Finding(rule, "alerts", path, f"there is no {what} {name!r}", meant(name, known))
+                    yield Finding(
+                        rule, "alerts", path, f"there is no {what} {name!r}", did_you_mean(name, known)
+                    )
                 elif name in names[:index]:
                     yield Finding("JC408", "alerts", path, f"{name!r} is named before already")
     carried = {name for config in alerts.levels.given().values() for name in config.routes}
