@@ -79,6 +79,12 @@ routing_key_file = "y"
     }
 
 
+def test_what_is_right_is_still_judged_where_another_part_is_wrong():
+    text = WHOLE.replace('kind = "webhook"', 'kind = "hook"').replace("+1-555-0001", "1-555")
+    text = text.replace("below = { P1 = 0.2, P2 = 0.4 }", "below = { P1 = 0.4, P2 = 0.2 }")
+    assert [problem.rule for problem in problems(text)] == ["JC402", "JC103", "JC413"]
+
+
 def test_a_contact_may_be_a_text_and_nothing_else_but_a_table():
     found = problems('[contacts]\na = "+1-555-0001"\nb = "b@example.org"\nc = { slack = "U1" }\nd = 5\n')
     assert [(problem.rule, problem.line, problem.key) for problem in found] == [("JC103", 5, "contacts.d")]

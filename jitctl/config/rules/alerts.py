@@ -29,6 +29,10 @@ def contacts_reachable(alerts: AlertsConfig) -> Iterator[Finding]:
             yield Finding("JC402", "alerts", (*at, "phone"), message, 'such as "+1-555-0001"')
         if contact.email is not None and not _is_email(contact.email):
             yield _no_email((*at, "email"), contact.email)
+
+
+def mail_addressed(alerts: AlertsConfig) -> Iterator[Finding]:
+    """JC402 the addresses of routes have their form."""
     for name, route in alerts.routes.items():
         if isinstance(route, EmailRoute):
             if not _is_email(route.sender):
@@ -116,6 +120,7 @@ def response_times_grow(alerts: AlertsConfig) -> Iterator[Finding]:
 
 CHECKS = (
     contacts_reachable,
+    mail_addressed,
     levels_complete,
     names_known,
     response_times_grow,
