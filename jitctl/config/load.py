@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from jitctl.config import rules, shape
 from jitctl.config import texts as all_texts
+from jitctl.config.alert_models import AlertsConfig
 from jitctl.config.locate import Folders, folders_of
-from jitctl.config.models import AlertsConfig, MainConfig, PoolsConfig
+from jitctl.config.models import MainConfig, PoolsConfig
 from jitctl.config.problems import ConfigInvalidError, Problem, dotted, errors_of
 from jitctl.config.rules.finding import Parts
 from jitctl.config.source import Source, Texts, parse, read_texts
