@@ -1,4 +1,4 @@
-"""`validate-config` as whole processes: our default files, and a folder of 500 pools with tokens of their own."""
+"""`validate-config` as whole processes: our own pools, and a folder of 500 with tokens of their own."""
 
 from __future__ import annotations
 
@@ -47,11 +47,12 @@ def commands_for(folder: Path) -> list[Command]:
 
 def many_pools(count: int) -> str:
     """Return pools.toml with `count` pools, each of WETH and a token of its own."""
-    one = POOLS_TOML.strip()
     found = []
     for index in range(count):
-        text = one.replace("USDC", f"T{index}").replace("22" * 20, f"{0x2222 + index:040x}".replace("0x", ""))
-        found.append(text.replace("66" * 20, f"{0x6666 + index:040x}"))
+        text = POOLS_TOML.strip().replace("USDC", f"T{index}")
+        for byte in ("22", "66"):
+            text = text.replace(byte * 20, f"{int(byte * 20, 16) + index:040x}")
+        found.append(text)
     return "\n\n".join(found) + "\n"
 
 

@@ -172,6 +172,33 @@ def test_a_terminal_sees_the_line_and_never_a_secret(tmp_path):
     assert secret not in shown.decode()
 
 
+WARNS = (
+    "import sys; from jitctl.config.rule_book import BY_ID, WARNING; "
+    "BY_ID['JC208'] = BY_ID['JC208']._replace(severity=WARNING); "
+    "from jitctl.cli.app import run; sys.exit(run(sys.argv[1:]))"
+)
+"""A rule that only warns, whatever the book says of each today."""
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "shown"),
+    [
+        ((), 0, "valid: config/strategy.toml (1 warning)"),
+        (("--strict",), 10, "config/strategy.toml:6:1: JC208 warning: limits.max_per_token.NOPE:"),
+        (("--strict", "-o", "github"), 10, "::warning file=config/strategy.toml,line=6,"),
+        (("-o", "sarif"), 0, '"level": "warning"'),
+        (("-o", "junit"), 0, "<system-out>"),
+        (("-o", "junit", "--strict"), 10, "<failure"),
+        (("-o", "json"), 0, '"warnings": 1'),
+    ],
+)
+def test_warnings_refuse_under_strict_alone(tmp_path, args, code, shown):
+    write_config(tmp_path, strategy=STRATEGY_TOML + LIMITS)
+    argv = [sys.executable, "-c", WARNS, "validate-config", "config/strategy.toml", *args]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, shown in done.stdout) == (code, True), done.stdout + done.stderr
+
+
 def test_it_imports_neither_web3_nor_a_client_of_anything(tmp_path):
     write_config(tmp_path)
     script = (
