@@ -274,7 +274,36 @@ ALERTS = (
          "A single attempt in a quiet hour would be all or nothing, and page somebody.",
          "Set `min_attempts`."),
 )  # fmt: skip
-ONLINE: tuple[Rule, ...] = ()
+ONLINE = (
+    Rule(
+        "JC501",
+        ERROR,
+        "A pool and its tokens are what the chain says.",
+        "A wrong address, fee or number of decimals makes every size and price wrong.",
+        "take the pool's address, tokens, fee, spacing and decimals from the chain",
+    ),
+    Rule(
+        "JC502",
+        ERROR,
+        "Every token of a watched pool has a fresh price on the chain.",
+        "A swap whose tokens cannot be valued is left alone.",
+        "correct the feed in [prices], or choose another",
+    ),
+    Rule(
+        "JC503",
+        ERROR,
+        "The nodes are on the configured chain.",
+        "A node of another chain answers every question with something else.",
+        "correct [chain] chain_id, or the node's URL",
+    ),
+    Rule(
+        "JC504",
+        ERROR,
+        "The executor's code is this version's, for our WETH.",
+        "Capital and keys are trusted to whatever has its code at that address.",
+        "correct [executor] address, or deploy the executor",
+    ),
+)
 
 GROUPS = (
     ("The file as a whole", FILE),
