@@ -46,8 +46,8 @@ FILE = (
          "Name it after one of jitctl, pools, strategy, alerts."),
     Rule("JC006", ERROR, "A file that announces its last line ends with it.",
          "A copy that was interrupted, or a full disk, leaves a file that parses and lacks its end.",
-         "Write the whole file again; new keys go above the last line. A first line that is a comment with the "
-         'words `ends with "# end of file"` announces it.'),
+         "Write the whole file again; new keys go above the last line. A first line that is a comment with "
+         'the words `ends with "# end of file"` announces it.'),
     Rule("JC007", ERROR, "The last line of a TOML file is ended.",
          "`decimals = 18` that is cut off after the 1 is valid and wrong.",
          "Write the whole file again, or end its last line."),
@@ -65,8 +65,8 @@ ONE_KEY = (
          "It has no safe default.", "Give it; `config/` shows each with its unit."),
     Rule("JC103", ERROR, "A value is of its key's type.",
          "A value that must be converted may be another than was meant.",
-         "Write a number without quotes, a text in quotes, true or false in small letters, a choice as one of "
-         "the words in the message.",
+         "Write a number without quotes, a text in quotes, true or false in small letters, a choice as one "
+         "of the words in the message.",
          'enabled = "yes"', "enabled = true"),
     Rule("JC104", ERROR, "A value lies within its key's bounds.",
          "Beyond them it is a typo, or a wrong unit.", "Mind the unit at the end of the key's name.",
@@ -98,7 +98,7 @@ ONE_KEY = (
          'address = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"',
          'address = "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"'),
     Rule("JC119", ERROR, "Names and symbols are printable ASCII.",
-         "They are typed, searched for and used as labels; a WETH with a Cyrillic letter only looks like WETH.",
+         "They are typed, searched for and used as labels; WETH with a Cyrillic letter only looks like WETH.",
          "Type it again; no blank at the beginning or the end."),
     Rule("JC121", ERROR, "Exactly one of a URL and its file is given.",
          "With two it would not be clear which is used.", "Remove one, or give one."),
@@ -278,7 +278,36 @@ ALERTS = (
          "Write the heading in small letters with dashes, or an address of http:// or https://.",
          'runbook = "High latency"', 'runbook = "high-latency"'),
 )  # fmt: skip
-ONLINE: tuple[Rule, ...] = ()
+ONLINE = (
+    Rule(
+        "JC501",
+        ERROR,
+        "A pool and its tokens are what the chain says.",
+        "A wrong address, fee or number of decimals makes every size and price wrong.",
+        "take the pool's address, tokens, fee, spacing and decimals from the chain",
+    ),
+    Rule(
+        "JC502",
+        ERROR,
+        "Every token of a watched pool has a fresh price on the chain.",
+        "A swap whose tokens cannot be valued is left alone.",
+        "correct the feed in [prices], or choose another",
+    ),
+    Rule(
+        "JC503",
+        ERROR,
+        "The nodes are on the configured chain.",
+        "A node of another chain answers every question with something else.",
+        "correct [chain] chain_id, or the node's URL",
+    ),
+    Rule(
+        "JC504",
+        ERROR,
+        "The executor's code is this version's, for our WETH.",
+        "Capital and keys are trusted to whatever has its code at that address.",
+        "correct [executor] address, or deploy the executor",
+    ),
+)
 
 GROUPS = (
     ("The file as a whole", FILE),

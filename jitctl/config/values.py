@@ -54,7 +54,7 @@ def _wei(value: Any) -> int:
 
 def _address(value: str) -> str:
     if not _ADDRESS.fullmatch(value):
-        detail = odd_character(value) or f"{len(value)} characters"
+        detail = odd_character(value) or _no_digit(value) or f"{len(value)} characters"
         raise refuse("JC113", f"expected 0x and 40 hex digits; found {shown(value)}: {detail}")
     if has_mixed_case(value) and value[2:] != checksummed(value)[2:]:
         message = f"the checksum of {value} is wrong: one of its characters is mistyped"
@@ -62,6 +62,13 @@ def _address(value: str) -> str:
     if int(value, 16) == 0:
         raise refuse("JC114", "the zero address is a placeholder: put the real address here")
     return value.lower()
+
+
+def _no_digit(value: str) -> str:
+    """Return which character of an address of the right length is no hex digit."""
+    digits = "0123456789abcdefABCDEF"
+    index = next((at for at, char in enumerate(value[2:], 3) if char not in digits), 0)
+    return f"character {index} is no hex digit" if index and len(value) == 42 else ""
 
 
 def _hash(value: str) -> str:
