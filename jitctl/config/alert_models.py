@@ -19,7 +19,10 @@ NotNegative = Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(allow_inf_nan=False)]
 Timeout = Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)]
 Metric = Annotated[Name, Field(json_schema_extra={"enum": list(METRICS_BY_NAME)})]
-RunbookPlace = Annotated[str, Field(pattern=r"^(https?://\S+|[a-z0-9]+(-[a-z0-9]+)*)$", max_length=500)]
+RUNBOOK_PLACE = r"^(https?://\S+|[a-z0-9_]+(-+[a-z0-9_]+)*)$"
+RunbookPlace = Annotated[
+    str, Field(min_length=1, max_length=500, json_schema_extra={"pattern": RUNBOOK_PLACE})
+]
 
 
 class ContactConfig(Model):

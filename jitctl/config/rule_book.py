@@ -273,6 +273,10 @@ ALERTS = (
     Rule("JC419", WARNING, "A rule about attempts wants a number of them.",
          "A single attempt in a quiet hour would be all or nothing, and page somebody.",
          "Set `min_attempts`."),
+    Rule("JC420", ERROR, "A rule's runbook is the anchor of a heading, or a URL.",
+         "Who is woken by an alert needs a link that leads somewhere.",
+         "Write the heading in small letters with dashes, or an address of http:// or https://.",
+         'runbook = "High latency"', 'runbook = "high-latency"'),
 )  # fmt: skip
 ONLINE = (
     Rule(

@@ -166,6 +166,10 @@ CASES: dict[str, list[tuple[str, str]]] = {
         case("min_attempts = 20", "min_attempts = 0 # !", "min_attempts = 1"),
         case("min_attempts = 20", "", "enabled = false", ("[rules.success]", "[rules.success] # !")),
     ],
+    "JC420": [
+        case(DOWN, DOWN + '\nrunbook = "High latency" # !', DOWN + '\nrunbook = "high-latency"'),
+        case(DOWN, DOWN + '\nrunbook = "ftp://x" # !', DOWN + '\nrunbook = "https://x.example.org/#a"'),
+    ],
     "JC121": [
         case(HOOK, "", 'url_file = "keys/hook.url"', ("[routes.hook]", "[routes.hook] # !")),
         case(HOOK, HOOK + '\nurl_file = "a"', HOOK, ("[routes.hook]", "[routes.hook] # !")),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
 from jitctl.config.alert_metrics import ABOVE, BELOW, BY_NAME, YES, AlertMetric
-from jitctl.config.alert_models import AlertsConfig, RuleConfig
+from jitctl.config.alert_models import RUNBOOK_PLACE, AlertsConfig, RuleConfig
 from jitctl.config.nearest import did_you_mean
 from jitctl.config.rules.finding import Finding
 
@@ -76,4 +77,14 @@ def _can_pass(metric: AlertMetric, key: str, limit: float) -> bool:
     return metric.lowest < limit <= metric.highest
 
 
-CHECKS = (metrics_known, thresholds_ordered, thresholds_in_range)
+def runbook_linked(alerts: AlertsConfig) -> Iterator[Finding]:
+    """JC420 the link can lead somewhere."""
+    for name, rule in alerts.rules.items():
+        if rule.runbook is not None and not re.fullmatch(RUNBOOK_PLACE, rule.runbook):
+            message = f"{rule.runbook!r} is no anchor of a heading, and no URL"
+            anchor = re.sub(r"[^a-z0-9]+", "-", rule.runbook.lower()).strip("-")
+            hint = f"did you mean {anchor!r}?" if anchor and "://" not in rule.runbook else ""
+            yield Finding("JC420", "alerts", ("rules", name, "runbook"), message, hint)
+
+
+CHECKS = (runbook_linked, metrics_known, thresholds_ordered, thresholds_in_range)
