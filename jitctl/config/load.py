@@ -12,9 +12,12 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from jitctl.config import rules, shape
+from jitctl.config import texts as all_texts
+from jitctl.config.alert_models import AlertsConfig
 from jitctl.config.locate import Folders, folders_of
-from jitctl.config.models import AlertsConfig, MainConfig, PoolsConfig
+from jitctl.config.models import MainConfig, PoolsConfig
 from jitctl.config.problems import ConfigInvalidError, Problem, dotted, errors_of
+from jitctl.config.rules.finding import Parts
 from jitctl.config.source import Source, Texts, parse, read_texts
 from jitctl.config.strategy_models import StrategyConfig
 
@@ -99,6 +102,7 @@ def examine(texts: Texts) -> Examined:
     """Hold files against their shapes and against each other; needs no other file, no key and no network."""
     sources: dict[str, Source] = {}
     models: dict[str, BaseModel] = {}
+    judged: dict[str, BaseModel | Parts] = {}
     problems: list[Problem] = []
     for stem, text in texts.items():
         source = parse(text)
@@ -106,11 +110,12 @@ def examine(texts: Texts) -> Examined:
             problems.append(source)
             continue
         sources[stem] = source
-        model, found = shape.validate(source, MODELS[stem])
-        problems += found
-        if model is not None:
-            models[stem] = model
-    for finding in rules.findings(models):
+        shaped = shape.validate(source, MODELS[stem])
+        problems += [*source.flaws, *shaped.problems, *all_texts.findings(source)]
+        if shaped.model is not None:
+            models[stem] = shaped.model
+        judged[stem] = shaped.model or Parts(shaped.parts, shaped.kept)
+    for finding in rules.findings(judged):
         source = sources[finding.file]
         line, column = source.positions.of(finding.path)
         problems.append(
@@ -118,6 +123,8 @@ def examine(texts: Texts) -> Examined:
                 finding.rule, source.name, line, column, dotted(finding.path), finding.message, finding.hint
             )
         )
+    order = {str(text.path): index for index, text in enumerate(texts.values())}
+    problems.sort(key=lambda each: (order[each.file], each.line, each.column))
     return Examined(sources, models, problems)
 
 

@@ -57,8 +57,10 @@ def errors_of(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def dotted(path: tuple[str | int, ...]) -> str:
-    """Return `("pools", 0, "fee_pips")` as `pools[0].fee_pips`."""
+    """Return `("pools", 0, "fee_pips")` as `pools[0].fee_pips`; half a character is shown as its escape."""
     text = ""
     for part in path:
+        if isinstance(part, str):
+            part = part.encode("utf-8", "backslashreplace").decode()
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
     return text
