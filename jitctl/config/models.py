@@ -234,9 +234,3 @@ class LimitsConfig(Model):
     max_notional_wei: Wei
     max_per_token: dict[Symbol, BaseUnits] = {}
     size_share_bps: Annotated[int, Field(gt=0, le=10_000)] = 10_000
-
-
-class AlertsConfig(Model):
-    """alerts.toml: who is called; rules and routes follow with the alerting verbs."""
-
-    contacts: dict[str, str] = {}

@@ -26,12 +26,16 @@ class Problem:
         """Return `error` or `warning`; only errors keep a configuration from being taken over."""
         return BY_ID[self.rule].severity
 
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}"
-        level = "" if self.severity == ERROR else f" {self.severity}:"
-        key = f" {self.key}:" if self.key else ""
+    @property
+    def text(self) -> str:
+        """Return key, message and hint, for whoever is told file, line and rule in another way."""
+        key = f"{self.key}: " if self.key else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{where}: {self.rule}{level}{key} {self.message}{hint}"
+        return f"{key}{self.message}{hint}"
+
+    def __str__(self) -> str:
+        level = "" if self.severity == ERROR else f" {self.severity}:"
+        return f"{self.file}:{self.line}:{self.column}: {self.rule}{level} {self.text}"
 
 
 class ConfigInvalidError(ConfigError):

@@ -16,7 +16,7 @@ from jitctl.config.problems import Problem, dotted
 from jitctl.config.source import Source
 from jitctl.config.wording import wording
 
-_RULE_BY_TYPE = {"extra_forbidden": "JC101", "missing": "JC102"}
+_RULE_BY_TYPE = {"extra_forbidden": "JC101", "missing": "JC102", "union_tag_not_found": "JC102"}
 _RANGE_TYPES = (
     "greater_than", "less_than", "too_short", "too_long", "string_too", "multiple_of", "finite_number",
 )  # fmt: skip
@@ -58,11 +58,15 @@ def _parts(data: dict[str, Any], model: type[BaseModel]) -> tuple[dict[str, Any]
         whole = _part(model, name, value)
         if whole is not None:
             parts[name] = whole
-        elif isinstance(value, list) and typing.get_origin(info.annotation) is tuple:
+        elif isinstance(value, list) and _is_list(info.annotation):
             found = [(index, _part(model, name, [each])) for index, each in enumerate(value)]
             kept[name] = [index for index, each in found if each is not None]
             parts[name] = tuple(each[0] for _, each in found if each is not None)
     return parts, kept
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(typing.get_origin(each) in (tuple, list) for each in _members(annotation))
 
 
 def _part(model: type[BaseModel], name: str, value: Any) -> Any:
@@ -108,7 +112,8 @@ def _path_in(data: Any, loc: Path, kind: str) -> Path:
         elif not (kind == "missing" and index == len(loc) - 1):
             continue
         path.append(part)
-    return tuple(path)
+    # Which of the kinds is meant is said by one key.
+    return (*path, "kind") if kind.startswith("union_tag") else tuple(path)
 
 
 def keys_at(model: type[BaseModel], path: Path) -> list[str]:

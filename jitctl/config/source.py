@@ -19,10 +19,18 @@ STEMS = ("jitctl", "pools", "strategy", "alerts")
 
 @dataclass(frozen=True)
 class Text:
-    """A file's bytes, and its name: where the operator knows it, even where they were kept elsewhere."""
+    """A file's bytes, and its name: where the operator knows it, even where they were kept elsewhere.
+
+    `form` is `toml` or `json`; the name's suffix says so where it is empty.
+    """
 
     path: Path
     data: bytes
+    form: str = ""
+
+    @property
+    def is_json(self) -> bool:
+        return (self.form or self.path.suffix.removeprefix(".")) == "json"
 
 
 Texts = Mapping[str, Text]
@@ -66,7 +74,7 @@ def read_text(path: Path) -> Text | Problem:
 
 def parse(text: Text) -> Source | Problem:
     """Return what a file says, or why it says nothing."""
-    name, is_json = str(text.path), text.path.suffix == ".json"
+    name, is_json = str(text.path), text.is_json
     if text.data.startswith(_BOMS):
         message = "the file begins with a byte order mark"
         return Problem("JC003", name, 1, 1, "", message, "save it as UTF-8 without a BOM")

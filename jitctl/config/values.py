@@ -7,7 +7,7 @@ import unicodedata
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from jitctl.config.checksums import checksummed, has_mixed_case
@@ -124,13 +124,37 @@ def _tuple(value: Any) -> Any:
 
 AsTuple = BeforeValidator(_tuple)
 """TOML and JSON have lists; the models are frozen and hold tuples."""
-BaseUnits = Annotated[int, BeforeValidator(_base_units), Field(ge=0, le=2**256 - 1)]
-Wei = Annotated[int, BeforeValidator(_wei), Field(ge=0, le=10**27)]
+_MAX_BASE_UNITS, _MAX_WEI = 2**256 - 1, 10**27
+_PLAIN_DIGITS = r"^[0-9](_?[0-9])*$"
+_WITH_UNIT = r"^ *[0-9](_?[0-9])*(\.[0-9]+)?[ \t]*([wW][eE][iI]|[gG][wW][eE][iI]|[eE][tT][hH]([eE][rR])?) *$"
+
+
+def _amount_schema(maximum: int, *patterns: str) -> WithJsonSchema:
+    texts = [{"type": "string", "pattern": pattern} for pattern in patterns]
+    return WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0, "maximum": maximum}, *texts]})
+
+
+def _text_schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+BaseUnits = Annotated[
+    int,
+    BeforeValidator(_base_units),
+    Field(ge=0, le=_MAX_BASE_UNITS),
+    _amount_schema(_MAX_BASE_UNITS, _PLAIN_DIGITS),
+]
+Wei = Annotated[
+    int,
+    BeforeValidator(_wei),
+    Field(ge=0, le=_MAX_WEI),
+    _amount_schema(_MAX_WEI, _PLAIN_DIGITS, _WITH_UNIT),
+]
 """Up to 10^9 ether: more than there is."""
-AddressText = Annotated[str, AfterValidator(_address)]
-HashText = Annotated[str, AfterValidator(_hash)]
-HttpUrl = Annotated[str, _url(("http", "https"))]
-WsUrl = Annotated[str, _url(("ws", "wss"))]
+AddressText = Annotated[str, AfterValidator(_address), _text_schema(r"^0[xX][0-9a-fA-F]{40}$")]
+HashText = Annotated[str, AfterValidator(_hash), _text_schema(r"^0x[0-9a-fA-F]{64}$")]
+HttpUrl = Annotated[str, _url(("http", "https")), _text_schema(r"^[hH][tT][tT][pP][sS]?://")]
+WsUrl = Annotated[str, _url(("ws", "wss")), _text_schema(r"^[wW][sS][sS]?://")]
 PathText = Annotated[str, AfterValidator(_path)]
 Bps = Annotated[int, Field(ge=0, le=10_000)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

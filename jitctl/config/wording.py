@@ -51,9 +51,12 @@ def wording(details: ErrorDetails, path: tuple[str | int, ...]) -> tuple[str, st
         count = context["min_length" if least else "max_length"]
         words = f"{'at least' if least else 'at most'} {count} {what}{'' if count == 1 else 's'}"
         return f"expected {words}; found {'fewer' if least else 'more'}", ""
-    if kind.startswith("union_tag"):
-        expected = str(context.get("expected_tags", "")) or "what tells its kind"
-        return f"expected {expected.replace(chr(39), chr(34))} to tell its kind; found {given}", ""
+    if kind == "union_tag_not_found":
+        return "this key is missing", ""
+    if kind == "union_tag_invalid":
+        kinds = re.findall(r"'([^']*)'", str(context["expected_tags"]))
+        listed = " or ".join(f'"{each}"' for each in kinds)
+        return f"expected {listed}; found {shown(context['tag'])}", did_you_mean(str(context["tag"]), kinds)
     expected = next((words for name, words in _EXPECTED.items() if kind.startswith(name)), "another value")
     return f"expected {expected}{unit if 'number' in expected else ''}; found {given}", ""
 

@@ -121,7 +121,7 @@ def write_config(
             }
         },
     )
-    _write_toml(config / "alerts.toml", {"contacts": {"primary": "nobody: this is a devnet"}})
+    _write_toml(config / "alerts.toml", {"contacts": {"primary": "nobody@devnet.invalid"}})
     return config
 
 

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from rule_case import PLAIN, Case
 
-from jitctl.config.judge import check_file
+from jitctl.config.judge import judge
 from jitctl.config.load import examine, load
 from jitctl.config.problems import ConfigInvalidError, Problem
 from jitctl.config.rule_book import BY_ID
@@ -60,6 +60,7 @@ def test_a_file_that_is_missing(tmp_path) -> None:
 
 
 def test_a_file_that_could_be_any(tmp_path) -> None:
-    (tmp_path / "pool.toml").write_text(PLAIN["pools.toml"])
-    assert [problem.rule for problem in check_file(tmp_path / "pool.toml")] == ["JC005"]
-    assert check_file(tmp_path / "pool.toml", "pools") == []
+    (tmp_path / "x.toml").write_text("x = 1\n")
+    assert [problem.rule for problem in judge([tmp_path / "x.toml"]).problems] == ["JC005"]
+    (tmp_path / "x.toml").write_text(PLAIN["pools.toml"])
+    assert judge([tmp_path / "x.toml"], kind="pools").problems == ()

@@ -66,6 +66,10 @@ class ReadyBot:
         change(data)
         path.write_text(tomli_w.dumps(data))
 
+    def without(self, stem: str) -> None:
+        """Remove a configuration file that need not be there."""
+        (self.folder / "config" / f"{stem}.toml").unlink()
+
     def with_host(self, **changes: Any) -> None:
         self.host = replace(self.host, **changes)
 
