@@ -54,7 +54,7 @@ def read(
         try:
             mode = path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
-            _refuse(found, Problem("JC001", str(path), 1, 1, "", "no such file", _meant(path)))
+            _refuse(found, _nowhere(path))
             continue
         except OSError as error:
             _refuse(found, _unreadable(path, error))
@@ -129,8 +129,14 @@ def _unreadable(path: Path, error: OSError) -> Problem:
     return Problem("JC003", str(path), 1, 1, "", f"cannot be read: {error.strerror or error}")
 
 
+def _nowhere(path: Path) -> Problem:
+    """Return that a file is not there, with a hint at the name in the same folder that is nearest."""
+    if path.is_symlink():
+        return Problem("JC001", str(path), 1, 1, "", "no such file: this link leads nowhere")
+    return Problem("JC001", str(path), 1, 1, "", "no such file", _meant(path))
+
+
 def _meant(path: Path) -> str:
-    """Return a hint at the name in the same folder that is nearest."""
     try:
         names = [each.name for each in path.parent.iterdir()]
     except OSError:

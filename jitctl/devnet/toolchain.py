@@ -282,3 +282,7 @@ def _unpack(tarball: bytes, package: Package, folder: Path) -> None:
         raise ToolchainError(f"cannot unpack {package.name}: {error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    ensure()

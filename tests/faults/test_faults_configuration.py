@@ -12,9 +12,9 @@ import tomllib
 from itertools import islice
 
 import pytest
-from tests.config.mutants import EQUIVALENT, OTHER, REFUSED, marked, mutants
 
 from jitctl.errors import ConfigError
+from tests.config.mutants import EQUIVALENT, OTHER, REFUSED, marked, mutants
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

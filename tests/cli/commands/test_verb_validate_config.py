@@ -106,6 +106,8 @@ def test_which_file_it_is(jitctl, tmp_path, name, text, rules):
 
 
 def test_standard_input(jitctl, tmp_path):
+    empty = jitctl("validate-config", "-")
+    assert (empty.returncode, "<stdin>:1:1: JC005 it is empty" in empty.stdout) == (4, True)
     alone = jitctl("validate-config", "-", input=POOLS_TOML)
     assert (alone.returncode, alone.stdout) == (0, "valid: <stdin>\n")
     assert "--config-dir" in alone.stderr
