@@ -8,7 +8,7 @@ from typing import Any
 
 from jitctl.config.load import MODELS, Config
 from jitctl.config.position import Path
-from jitctl.config.problems import Problem, dotted
+from jitctl.config.problems import dotted
 from jitctl.config.source import Source, parse
 
 
@@ -48,19 +48,19 @@ def entries(config: Config) -> list[Entry]:
     for stem, model in zip(MODELS, models, strict=True):
         text = config.texts.get(stem)
         source = parse(text) if text is not None else None
-        written = source if isinstance(source, Source) and not isinstance(source, Problem) else None
+        written = source if isinstance(source, Source) else None
         for path, named_key, value in _leaves(model.model_dump(mode="json"), (), ""):
             found.append(_entry(stem, path, named_key, value, written))
     return found
 
 
 def _entry(stem: str, path: Path, named_key: str, value: Any, source: Source | None) -> Entry:
-    if source is None or not _is_written(source.data, path):
+    if source is None or not _is_written(source.data, path, value):
         return Entry(stem, path, named_key, value)
     return Entry(stem, path, named_key, value, source.name, source.positions.of(path).line)
 
 
-def _is_written(data: Any, path: Path) -> bool:
+def _is_written(data: Any, path: Path, value: Any) -> bool:
     """Whether the file says this value; a text may stand for a whole table."""
     for part in path:
         if isinstance(data, dict):
@@ -72,7 +72,7 @@ def _is_written(data: Any, path: Path) -> bool:
                 return False
             data = data[part]
         else:
-            break
+            return value is not None
     return True
 
 

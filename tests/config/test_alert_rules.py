@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from jitctl.config.alert_models import AlertsConfig
 from jitctl.config.load import examine
 from jitctl.config.problems import Problem
 from jitctl.config.rule_book import RULES
 from jitctl.config.source import Text
 from tests.config.alert_rule_cases import CASES, WHOLE
+from tests.config.model_fields import fields_below
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "config" / "alerts.toml"
@@ -129,6 +131,14 @@ def test_the_shipped_file_is_the_runbooks_table():
         "+1-555-0003",
         "+1-555-0911",
     ]
+
+
+def test_the_shipped_file_shows_every_key():
+    shown = set(re.findall(r"(\w+) = ", SHIPPED.read_text())) | set(
+        re.findall(r"\[(\w+)", SHIPPED.read_text())
+    )
+    keys = {name for _, name in fields_below(AlertsConfig)}
+    assert keys <= shown
 
 
 def test_the_shipped_rules_lead_to_headings_of_the_runbook():

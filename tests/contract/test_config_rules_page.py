@@ -71,11 +71,12 @@ def test_the_samples_show_the_default_of_what_is_commented_out() -> None:
     assert model.model_validate(gas) == model()
 
 
-def test_the_samples_lack_the_executor_and_nothing_else() -> None:
+def test_the_samples_lack_the_executor_and_whom_to_call_and_nothing_else() -> None:
     texts, unread = read_texts(ROOT / "config")
     del texts["alerts"]  # who is called only the operator knows
     assert [(problem.rule, problem.key) for problem in (*unread, *examine(texts).problems)] == [
-        ("JC114", "executor.address")
+        ("JC114", "executor.address"),
+        ("JC418", "levels.P0"),
     ]
 
 

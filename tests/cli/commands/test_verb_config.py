@@ -80,6 +80,7 @@ def test_show_says_every_value_and_where_it_comes_from(capsys, tmp_path, monkeyp
     assert values["limits.min_profit_wei"]["readable"] == "0.001 ether"
     assert values["pools[0].token1.symbol"]["origin"] == "config/pools.toml:6"
     assert values["contacts.primary.phone"]["origin"] == "config/alerts.toml:2"
+    assert values["contacts.primary.email"]["origin"] == "default"
     assert values["levels.P0"]["origin"] == "default"
 
 
