@@ -53,6 +53,4 @@ def kind_by_content(text: Text) -> str | Problem:
         return found[0]
     known = ", ".join(STEMS)
     message = f"neither its name nor its keys tell which file this is ({known})"
-    if not text.data.strip():
-        message = "it is empty, and its name does not tell which file it is"
     return Problem("JC005", str(text.path), 1, 1, "", message, f"say so with --as: one of {known}")

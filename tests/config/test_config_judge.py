@@ -137,7 +137,7 @@ def test_standard_input_lies_where_it_is_told(tmp_path):
     text = (STRATEGY_TOML + NO_SUCH_TOKEN).encode()
     alone = judge([Path("-")], stdin=lambda: text)
     assert (alone.problems, alone.files) == ((), ("<stdin>",))
-    assert {each.what for each in alone.unchecked} == {"<stdin> beside pools"}
+    assert "<stdin> beside pools" in {each.what for each in alone.unchecked}
     assert rules(judge([Path("-")], stdin=lambda: text, stdin_folder=config)) == [("<stdin>", "JC208")]
 
 

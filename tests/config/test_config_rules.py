@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from rule_case import PLAIN, Case
 
-from jitctl.config.judge import check_file
+from jitctl.config.judge import judge
 from jitctl.config.load import examine, load
 from jitctl.config.problems import ConfigInvalidError, Problem
 from jitctl.config.rule_book import BY_ID
@@ -61,5 +61,6 @@ def test_a_file_that_is_missing(tmp_path) -> None:
 
 def test_a_file_that_could_be_any(tmp_path) -> None:
     (tmp_path / "pool.toml").write_text(PLAIN["pools.toml"])
-    assert [problem.rule for problem in check_file(tmp_path / "pool.toml")] == ["JC005"]
-    assert check_file(tmp_path / "pool.toml", "pools") == []
+    assert judge([tmp_path / "pool.toml"]).problems == ()
+    (tmp_path / "other.toml").write_text('[package]\nname = "x"\n')
+    assert [problem.rule for problem in judge([tmp_path / "other.toml"]).problems] == ["JC005"]
