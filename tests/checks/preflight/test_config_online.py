@@ -49,6 +49,7 @@ async def test_each_wrong_thing_is_a_problem_of_its_key(bot: ReadyBot) -> None:
 
     def wrong_executor(data: dict[str, Any]) -> None:
         data["executor"]["address"] = "0x" + "34" * 20
+        del data["uniswap"]  # with the factory's address the files alone say that a pool is wrong
 
     bot.edit("pools", wrong_pools)
     bot.edit("jitctl", wrong_executor)
@@ -64,11 +65,11 @@ async def test_each_wrong_thing_is_a_problem_of_its_key(bot: ReadyBot) -> None:
         assert each["key"].rpartition(".")[2] in lines[each["line"] - 1], each
 
 
-async def test_a_wrong_chain_and_old_prices(bot: ReadyBot) -> None:
-    bot.edit("jitctl", lambda main: main["prices"].update(max_age_s=0.5))
-    old = await ask(bot)
-    assert {each.rule for each in old.problems} == {"JC502"}
-    assert "prices.feeds.USDC" in {each.key for each in old.problems}
+async def test_a_wrong_chain_and_a_price_that_is_not_there(bot: ReadyBot) -> None:
+    weth = bot.net.uniswap.weth
+    bot.edit("jitctl", lambda main: main["prices"]["feeds"].update(USDC=weth))
+    missing = await ask(bot)
+    assert [(each.rule, each.key) for each in missing.problems] == [("JC502", "prices.feeds.USDC")]
 
     bot.edit("jitctl", lambda main: main["chain"].update(chain_id=1_337))
     other = await ask(bot)

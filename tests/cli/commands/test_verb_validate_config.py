@@ -93,7 +93,7 @@ def test_folders_and_names_that_are_not_there(jitctl, tmp_path):
         ("prod-pools.toml.bak", TYPO, {"JC101", "JC102"}),
         ("anything", TYPO, {"JC101", "JC102"}),
         ("anything.conf", '\n {"limits": {"max_notional_wei": "a lot"}}', {"JC111", "JC102"}),
-        ("notes.txt", "", {"JC005"}),
+        ("notes.txt", "", {"JC008"}),
         ("Other.toml", "[package]\nname = 'x'\n", {"JC005"}),
         ("anything.txt", "[pools\n", {"JC002"}),
     ],
@@ -107,7 +107,7 @@ def test_which_file_it_is(jitctl, tmp_path, name, text, rules):
 
 def test_standard_input(jitctl, tmp_path):
     empty = jitctl("validate-config", "-")
-    assert (empty.returncode, "<stdin>:1:1: JC005 it is empty" in empty.stdout) == (4, True)
+    assert (empty.returncode, "<stdin>:1:1: JC008" in empty.stdout) == (4, True)
     alone = jitctl("validate-config", "-", input=POOLS_TOML)
     assert (alone.returncode, alone.stdout) == (0, "valid: <stdin>\n")
     assert "--config-dir" in alone.stderr
