@@ -219,7 +219,7 @@ class Commands:
         """Return the watched pools with an open position, and what the executor holds back for any."""
         parts = self._parts
         return await asyncio.gather(
-            self._reads.open_pools_at(head, sorted(parts.picture.specs)),
+            self._reads.open_pools_at(head, sorted(parts.picture.known)),
             parts.ports.chain.reserved_wei(parts.settings.executor, head.hash),
         )
 

@@ -87,7 +87,7 @@ class Reconciler:
         closes = await self._closes(attempts)
         ranges = nonce_ranges(nonces, known, attempts, dict(outcomes))
         explained = [await self._explain(each) for each in ranges if each.moved_without_us]
-        open_pools = await self._reads.open_pools_at(head, sorted(parts.picture.specs))
+        open_pools = await self._reads.open_pools_at(head, sorted(parts.picture.known))
         reserved_wei = 0
         if not open_pools:
             reserved_wei = await chain.reserved_wei(parts.settings.executor, head.hash)
