@@ -92,8 +92,8 @@ class Current:
                     await asyncio.to_thread(self.store.set_current, running)
             except JitError as error:
                 if not self._trying:
-                    fields = {"generation": running.number, "text": error.message}
-                    self._telemetry.log("generation_not_confirmed", level="error", **fields)
+                    event, number = "generation_not_confirmed", running.number
+                    self._telemetry.log(event, level="error", generation=number, text=error.message)
                 return error.message
             if self._trying:
                 self._telemetry.log("generation_confirmed", generation=running.number)

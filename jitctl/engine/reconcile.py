@@ -80,6 +80,10 @@ class Reconciler:
         specs = tuple(parts.picture.specs.values())
         if load:
             await parts.ports.pool_book.load(specs, head)
+        while load and specs != tuple(parts.picture.specs.values()):
+            # A reload came while we waited for the book: it is to hold what that has brought.
+            specs = tuple(parts.picture.specs.values())
+            await parts.ports.pool_book.load(specs, head)
         operators = parts.ports.signer.operators()
         found = await asyncio.gather(*(chain.nonce(operator, head.hash) for operator in operators))
         nonces = dict(zip(operators, found, strict=True))

@@ -10,6 +10,7 @@ from engine_world import DAI, POOL, SPEC, SPEC_2, World, a_swap, account, settle
 from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import BundleDraft, SignedBundle
 from jitctl.domain.records import Outcome
+from jitctl.errors import Refused
 from jitctl.strategy.limits import StrategyParams
 
 
@@ -130,4 +131,24 @@ async def test_a_bundle_that_is_being_sent_does_not_hold_up_a_reload(tmp_path: P
     await world.mine(world.relays.submitted[0])
     (attempt,) = await world.written()
     assert attempt.outcome == Outcome.LANDED
+    await world.stop()
+
+
+async def test_a_pause_does_not_wait_for_what_a_reload_reads(tmp_path: Path) -> None:
+    """A node that does not answer holds up the reload only, which changes nothing then."""
+    world = await World(tmp_path).start()
+    world.prices.hold(world.chain.tip)
+    ask = world.engine.command
+    reloading = asyncio.create_task(
+        ask("reload", who="ann", args={"params": StrategyParams(), "pools": [SPEC, SPEC_2]})
+    )
+    await settle()
+    began_ns = world.clock.monotonic_ns()
+    assert (await world.command("pause"))["message"] == "paused"
+    assert world.clock.monotonic_ns() - began_ns < 50_000_000
+    with pytest.raises(Refused, match="stop or pause meanwhile"):
+        await reloading
+    figures = world.engine.figures()
+    assert (figures["generation"], figures["poolsWatched"]) == (1, 1)
+    assert set(world.pools.pools()) == {POOL}
     await world.stop()
