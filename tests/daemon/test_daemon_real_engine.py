@@ -89,7 +89,9 @@ async def reloads(net, status):
     whole, kept = pools.read_text(), Generations(net.folder / "data")
     name = load(pools.parent).pools.pools[-1].name
     head, _, last = whole.rpartition("[[pools]]")
-    off = f'{head}[[pools]]\nenabled = false\ndisabled_because = "too thin"\n{last}'
+    off = (
+        head + "[[pools]]" + last.replace("enabled = true", 'enabled = false\ndisabled_because = "too thin"')
+    )
     for text, enabled in ((off, False), (whole, True)):
         pools.write_text(text)
         reply = await jitctl(net, "reload-pools", "--reason", "try")
@@ -103,7 +105,7 @@ async def reloads(net, status):
         assert current.hash == load(pools.parent).hash
     pools.write_text(whole.replace("fee_pips", "fee_pipz", 1))
     error = (await jitctl(net, "reload-pools", code=4))["error"]
-    assert "fee_pipz" in error["problems"][0]["key"] + error["problems"][0]["message"]
+    assert any("fee_pipz" in each["key"] for each in error["problems"])
     pools.write_text(whole)
     assert kept.current() == current
 
