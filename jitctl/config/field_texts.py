@@ -107,6 +107,7 @@ FIELD_TEXTS: dict[str, dict[str, str]] = {
         "tick_spacing": "Ticks from one usable tick to the next, as the fee's tier has it: 10 for 500 pips.",
         "enabled": "Whether the pool is traded.",
         "max_notional_wei": "The most that one mint in this pool may be worth, in wei.",
+        "disabled_because": "Why the pool is disabled; pool-status shows it.",
     },
     "TokenConfig": {
         "symbol": "The token's symbol; WETH for exactly one side.",

@@ -44,16 +44,19 @@ FILE = (
     Rule("JC005", ERROR, "It can be told which file this is.",
          "The same text would mean something else in another file.",
          "Name it after one of jitctl, pools, strategy, alerts."),
-    Rule("JC006", ERROR, "A file that announces its last line ends with it.",
+    Rule("JC006", ERROR, "A file that announces its end has it.",
          "A copy that was interrupted, or a full disk, leaves a file that parses and lacks its end.",
-         "Write the whole file again; new keys go above the last line. A first line that is a comment with "
-         'the words `ends with "# end of file"` announces it.'),
+         "Write the whole file again. A comment at the top of a TOML file with the words "
+         '`ends with "# end of file"` announces that line.'),
     Rule("JC007", ERROR, "The last line of a TOML file is ended.",
          "`decimals = 18` that is cut off after the 1 is valid and wrong.",
          "Write the whole file again, or end its last line."),
     Rule("JC008", ERROR, "A file that is there says something.",
          "An empty file is what a failed write leaves; its defaults were not asked for.",
          "Write it again, or remove it where it is optional."),
+    Rule("JC009", WARNING, "What announces the end of a file stands at its end.",
+         "What is written below `# end of file` could be cut off and nobody would notice.",
+         "Move that line to the end."),
 )  # fmt: skip
 
 ONE_KEY = (
@@ -176,6 +179,9 @@ TOGETHER = (
          "Lower relays.timeout_ms to engine.submit_timeout_ms."),
     Rule("JC229", WARNING, "A pool is enabled.",
          "With every pool disabled nothing is traded.", "Enable one."),
+    Rule("JC232", WARNING, "Only a disabled pool says why it is disabled.",
+         "The pool is traded, whatever the text says.",
+         "Set `enabled = false`, or remove `disabled_because`."),
     Rule("JC230", WARNING, "The least profit pays for the gas of both legs.",
          "A leg that lands alone would cost more than an attempt earns.",
          "Raise limits.min_profit_wei; gas.floor_gas_price_wei is the price that is counted with."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import tomllib
@@ -127,7 +128,7 @@ def _parse_json(name: str, body: str) -> Source | Problem:
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 HEADER = 'ends with "# end of file"'
-"""A TOML file whose first line is a comment with these words is whole only with its last line."""
+"""A TOML file with these words in a comment at its top is whole only with the line below."""
 LAST_LINE = "# end of file"
 
 
@@ -140,12 +141,17 @@ def _no_number(text: str) -> None:
 
 
 def _cut_off(name: str, body: str) -> Iterator[Problem]:
-    """Yield JC006 and JC007: signs that the end of a file is missing."""
-    first = body.split("\n", 1)[0]
+    """Yield JC006, JC007 and JC009: signs that the end of a file is missing, or may be and would not show."""
     lines = body.rstrip().split("\n")
-    if first.startswith("#") and HEADER in first and lines[-1].strip() != LAST_LINE:
-        message = f"the first line promises {LAST_LINE!r} as the last: the rest is missing"
-        yield Problem("JC006", name, len(lines), 1, "", message, "write the whole file again")
+    leading = itertools.takewhile(lambda line: line.startswith("#") or not line.strip(), lines)
+    if any(HEADER in line for line in leading):
+        ends = [number for number, line in enumerate(lines, 1) if line.strip() == LAST_LINE]
+        if not ends:
+            message = f"the file promises the line {LAST_LINE!r} at its end: the rest is missing"
+            yield Problem("JC006", name, len(lines), 1, "", message, "write the whole file again")
+        elif ends[-1] < len(lines):
+            message = f"below {LAST_LINE!r} it would not be noticed if something were cut off"
+            yield Problem("JC009", name, ends[-1], 1, "", message, "move that line to the end of the file")
     if not body.endswith("\n"):
         last = body.rsplit("\n", 1)[-1]
         message = "the last line has no end: it may be cut off"

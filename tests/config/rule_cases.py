@@ -44,6 +44,17 @@ FILE = (
         "JC004", "pools.json", '{"a": {"b": 1,\n  "b": 2}}', '{"a": {"b": 1,\n  "c": {"b": 2}}}', 2, 3, "a.b"
     ),
     alone("JC006", STRATEGY, f"{MARKED}\n[limits]\n", f"{MARKED}\n[limits]\n# end of file\n", 2, 1),
+    alone(
+        "JC006", STRATEGY, f"#:schema x\n{MARKED}\n[limits]\n", f"{MARKED}\n[limits]\n# end of file\n\n", 3, 1
+    ),
+    alone(
+        "JC009",
+        STRATEGY,
+        f"{MARKED}\n# end of file\n[limits]\n",
+        f"{MARKED}\n[limits]\n# end of file\n",
+        2,
+        1,
+    ),
     alone("JC007", STRATEGY, "[limits]\nmin_profit_wei = 1", "[limits]\nmin_profit_wei = 1\n", 2, 19),
     alone("JC008", STRATEGY, " \n\n", "[limits]\n", 1, 1),
     alone("JC008", STRATEGY, "", "# nothing\n", 1, 1),
@@ -355,6 +366,15 @@ TOGETHER = (
     ),
     changed(
         "JC229", POOLS, "tick_spacing = 10", "tick_spacing = 10\nenabled = false", "pools", at="[[pools]]"
+    ),
+    changed(
+        "JC232",
+        POOLS,
+        "tick_spacing = 10",
+        'tick_spacing = 10\ndisabled_because = "thin"',
+        "pools[0].disabled_because",
+        at="disabled_because",
+        right='tick_spacing = 10\nenabled = false\ndisabled_because = "thin"',
     ),
     changed(
         "JC230",

@@ -136,4 +136,13 @@ def one_is_enabled(pools: PoolsConfig) -> Iterator[Finding]:
         yield Finding("JC229", "pools", ("pools",), "every pool is disabled: nothing is watched for trading")
 
 
-CHECKS = (one_weth, mainnet_weth, pool_shape, used_once, one_token_a_symbol, fee_tiers, one_is_enabled)
+def why_disabled(pools: PoolsConfig) -> Iterator[Finding]:
+    """JC232 what says why it is disabled is."""
+    for index, pool in enumerate(pools.pools):
+        if pool.enabled and pool.disabled_because is not None:
+            yield Finding("JC232", "pools", ("pools", index, "disabled_because"), "the pool is enabled")
+
+
+CHECKS = (
+    one_weth, mainnet_weth, pool_shape, used_once, one_token_a_symbol, fee_tiers, one_is_enabled, why_disabled,
+)  # fmt: skip
