@@ -31,6 +31,7 @@ CALLERS = (
 LOCAL_NEEDS = {
     "access-log": "read access to `data/audit.jsonl`",
     "check-node-sync": "read access to the configuration and its `*_file` references",
+    "config": "read access to the files",
     "daily-summary": "read access to the configuration and `data/ledger.db`",
     "demo": "nothing: a private chain in a folder of its own",
     "devnet": "nothing: a private chain in a folder of its own",

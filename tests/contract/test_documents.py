@@ -47,7 +47,8 @@ def test_every_verb_has_its_file_its_runbook_heading_and_its_test() -> None:
     runbook = (ROOT / "docs" / "runbook.md").read_text()
     for verb in VERBS:
         stem = verb.name.replace("-", "_")
-        assert (ROOT / "jitctl" / "cli" / "commands" / f"{stem}.py").exists(), verb.name
+        commands = ROOT / "jitctl" / "cli" / "commands"
+        assert (commands / f"{stem}.py").exists() or (commands / stem / "__init__.py").exists(), verb.name
         assert f"\n### {verb.name}\n" in runbook, f"docs/runbook.md has no heading for {verb.name}"
         assert (ROOT / "tests" / "cli" / "commands" / f"test_verb_{stem}.py").exists(), verb.name
 
