@@ -11,6 +11,8 @@ from jitctl.errors import ConfigError
 ENV_CONFIG_DIR = "JITCTL_CONFIG_DIR"
 SYSTEM_CONFIG_DIR = "/etc/jitctl"
 MAIN_NAMES = ("jitctl.toml", "jitctl.json")
+MARKER = ".put-back.json"
+"""There while the files are replaced as one step: see `pending_set`."""
 DEFAULT_PATHS = {"data": "data", "logs": "logs", "run": "run", "backups": "backups"}
 
 
@@ -49,7 +51,7 @@ def find_config_dir(option: str | None) -> Path:
     candidates = [named] if named else ["config", SYSTEM_CONFIG_DIR]
     for candidate in candidates:
         folder = Path(candidate).absolute()
-        if any((folder / name).is_file() for name in MAIN_NAMES):
+        if any((folder / name).is_file() for name in (*MAIN_NAMES, MARKER)):
             return folder
     tried = ", ".join(str(candidate) for candidate in candidates)
     raise ConfigError(
