@@ -30,6 +30,7 @@ CALLERS = (
 
 LOCAL_NEEDS = {
     "access-log": "read access to `data/audit.jsonl`",
+    "backup": "read access to the files, and write access to `backups/`",
     "check-node-sync": "read access to the configuration and its `*_file` references",
     "config": "read access to the files",
     "daily-summary": "read access to the configuration and `data/ledger.db`",
@@ -38,6 +39,7 @@ LOCAL_NEEDS = {
     "emergency-position-check": "read access to the configuration and its `*_file` references",
     "morning-check": "what the verbs that it runs need",
     "preflight": "read access to the configuration and its `*_file` references",
+    "restore": "write access to the files and to `backups/`",
     "restart": "what `stop` and `start` need",
     "start": "to be the daemon's user: its data, keys and folders; over a daemon that runs, the role admin",
     "validate-config": "read access to the files",
