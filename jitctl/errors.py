@@ -21,7 +21,7 @@ Exit 0 is success and exit 10 means warnings under `--strict`; neither is an err
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class JitError(Exception):
@@ -35,7 +35,7 @@ class JitError(Exception):
         self.message = message
         self.hint = hint
 
-    def as_dict(self) -> dict[str, dict[str, str]]:
+    def as_dict(self) -> dict[str, dict[str, Any]]:
         """Return the JSON form that every door shows: `{"error": {"code", "message", "hint"}}`."""
         return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
 

@@ -38,6 +38,18 @@ VERBS = (
     Verb("restart", "Lifecycle", LOCAL, "Stop the bot in good order and start it again."),
     Verb("validate-config", "Configuration", LOCAL, "Check configuration files and list every problem."),
     Verb("config", "Configuration", LOCAL, "See and handle the configuration: schema, values, generations."),
+    Verb(
+        "reload-pools",
+        "Configuration",
+        DAEMON,
+        "Take over pools.toml while the bot runs, or change nothing.",
+    ),
+    Verb(
+        "reload-strategy",
+        "Configuration",
+        DAEMON,
+        "Take over strategy.toml while the bot runs, or change nothing.",
+    ),
     Verb("verify-no-open-positions", "Incident", LOCAL, "Ask the chain whether anything is open."),
     Verb("emergency-position-check", "Incident", LOCAL, "Ask the chain whether anything is open."),
     Verb("access-log", "Incident", LOCAL, "Show who did what, and whether the audit trail is whole."),

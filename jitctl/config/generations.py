@@ -1,7 +1,8 @@
 """The configurations that were live, kept as whole folders under `data/generations`.
 
-Each holds the files that it was read from and loads to the hash in its name. `current` names the one that
-the bot was last told to run by; it is replaced in one step, so that a crash leaves the old or the new one.
+Each holds the files that it was read from and loads to the hash in its name. One that the engine is yet to
+take over is kept as `.offered-...` and gets its own name once it is live; `current` names the one that runs.
+Both are replaced in one step, so that a crash leaves the old or the new one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from jitctl.config.load import load
 from jitctl.config.source import Text, Texts
 from jitctl.errors import ConfigError, JitError
 from jitctl.safety.durable import create_record, fsync_directory, read_record
@@ -23,6 +25,7 @@ KEPT = 50
 _RECORD = "generation.json"
 _CURRENT = "current.json"
 _UNFINISHED = ".unfinished"
+_OFFERED = ".offered-"
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,9 @@ class Generations:
         why: str = "",
         restores: int | None = None,
     ) -> Generation:
-        """Write a generation durably, not yet as the current one; raises `JitError` where it cannot be."""
+        """Write a generation durably, to be offered to the engine; raises `JitError` where it cannot be."""
         files = tuple((stem, text.path.name) for stem, text in texts.items())
-        number = max((each.number for each in self.all()), default=0) + 1
+        number = max((each.number for each in (*self.all(), *self._offered())), default=0) + 1
         made = Generation(number, config_hash, time_s, who, verb, why, restores, files)
         unfinished = self.folder / _UNFINISHED
         try:
@@ -74,7 +77,7 @@ class Generations:
                 _write(unfinished / text.path.name, text.data)
             create_record(unfinished / _RECORD, asdict(made))
             fsync_directory(unfinished)
-            unfinished.rename(self.folder / made.name)
+            unfinished.rename(self.folder / (_OFFERED + made.name))
             fsync_directory(self.folder)
         except OSError as error:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -86,16 +89,43 @@ class Generations:
 
     def set_current(self, generation: Generation) -> None:
         """Name the generation that runs; raises `JitError`. Old ones beyond `KEPT` go."""
-        create_record(self.folder / _CURRENT, {"number": generation.number, "hash": generation.hash})
+        offered = self.folder / (_OFFERED + generation.name)
+        try:
+            if offered.is_dir():
+                offered.rename(self.folder / generation.name)
+                fsync_directory(self.folder)
+            create_record(self.folder / _CURRENT, {"number": generation.number, "hash": generation.hash})
+        except OSError as error:
+            raise JitError(
+                f"{self.folder / _CURRENT} cannot be written: {error.strerror or error}",
+                hint="make room, or mind the folder's owner",
+            ) from None
         for each in self.all()[:-KEPT]:
             if each.number != generation.number:
                 shutil.rmtree(self.folder / each.name, ignore_errors=True)
 
     def drop(self, generation: Generation) -> None:
-        """Forget a generation that did not come to run; never the current one."""
-        current = self.current()
-        if current is None or current.number != generation.number:
-            shutil.rmtree(self.folder / generation.name, ignore_errors=True)
+        """Forget a generation that did not come to run; never one that has been live."""
+        shutil.rmtree(self.folder / (_OFFERED + generation.name), ignore_errors=True)
+
+    def sweep(self, expected: Iterable[Generation] = ()) -> None:
+        """Remove what a crash or a refusal has left, but for those that may yet be taken over."""
+        kept = {_OFFERED + each.name for each in expected}
+        with contextlib.suppress(OSError):
+            for entry in list(self.folder.iterdir()):
+                if entry.name == _UNFINISHED or (entry.name.startswith(_OFFERED) and entry.name not in kept):
+                    shutil.rmtree(entry, ignore_errors=True)
+                elif entry.name.startswith(f".{_CURRENT}."):
+                    entry.unlink(missing_ok=True)
+
+    def live_with(self, config_hash: str, config_dir: Path) -> Generation | None:
+        """Return the newest live generation if it has these values, and its files still say so."""
+        newest = self.all()[-1:]
+        for each in [found for found in (self.current(), *newest) if found is not None]:
+            with contextlib.suppress(ConfigError):
+                if each.hash == config_hash == load(config_dir, self.texts(each, config_dir)).hash:
+                    return each
+        return None
 
     def current(self) -> Generation | None:
         """Return the generation that the bot was last told to run by."""
@@ -103,12 +133,24 @@ class Generations:
         return next((each for each in self.all() if each.number == record.get("number")), None)
 
     def all(self) -> list[Generation]:
-        """Return every kept generation, the oldest first; what is damaged is left out."""
+        """Return every generation that has been live, the oldest first; what is damaged is left out."""
+        return self._found("")
+
+    def _offered(self) -> list[Generation]:
+        return self._found(_OFFERED)
+
+    def _found(self, prefix: str) -> list[Generation]:
         with contextlib.suppress(OSError):
-            names = sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir())
+            names = [entry.name for entry in self.folder.iterdir() if entry.is_dir()]
             found = (_generation(read_record(self.folder / name / _RECORD)) for name in names)
-            return sorted((each for each in found if each is not None), key=lambda each: each.number)
+            named = [each for each in found if each is not None and prefix + each.name in names]
+            return sorted(named, key=lambda each: each.number)
         return []
+
+    def folder_of(self, generation: Generation) -> Path:
+        """Return where a generation's files lie, be it live or only offered."""
+        offered = self.folder / (_OFFERED + generation.name)
+        return offered if offered.is_dir() else self.folder / generation.name
 
     def previous(self, generation: Generation) -> Generation | None:
         """Return what was live before a generation with other values; what it restores counts as itself."""
@@ -121,13 +163,18 @@ class Generations:
 
     def texts(self, generation: Generation, config_dir: Path) -> dict[str, Text]:
         """Return a generation's files as if they lay in `config_dir`; raises `ConfigError` if one is gone."""
-        folder = self.folder / generation.name
-        try:
-            return {
-                stem: Text(config_dir / name, (folder / name).read_bytes()) for stem, name in generation.files
-            }
-        except OSError as error:
-            raise ConfigError(f"generation {generation.number} cannot be read: {error}") from None
+        return texts_in(self.folder_of(generation), config_dir)
+
+
+def texts_in(folder: Path, config_dir: Path) -> dict[str, Text]:
+    """Return the files of the generation in `folder` as if they lay in `config_dir`; raises `ConfigError`."""
+    kept = _generation(read_record(folder / _RECORD))
+    if kept is None:
+        raise ConfigError(f"{folder} holds no generation of the configuration")
+    try:
+        return {stem: Text(config_dir / name, (folder / name).read_bytes()) for stem, name in kept.files}
+    except OSError as error:
+        raise ConfigError(f"generation {kept.number} cannot be read: {error}") from None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,12 +57,11 @@ class Examined:
     problems: list[Problem]
 
 
-def load(config_dir: Path, texts: Texts | None = None) -> Config:
+def load(config_dir: Path, texts: Texts | None = None, unread: Sequence[Problem] = ()) -> Config:
     """Return the configuration in `config_dir`, or in `texts` as if they lay there.
 
-    Raises `ConfigInvalidError` with everything that is wrong.
+    Raises `ConfigInvalidError` with everything that is wrong; `unread` is what was so with reading `texts`.
     """
-    unread: list[Problem] = []
     if texts is None:
         texts, unread = read_texts(config_dir)
     found = examine(texts)

@@ -199,6 +199,7 @@ class PoolConfig(Model):
     fee_pips: Annotated[int, Field(gt=0, lt=1_000_000)]
     tick_spacing: Annotated[int, Field(gt=0, lt=16_384)]
     enabled: bool = True
+    disabled_because: Annotated[str, Field(max_length=200)] | None = None
     max_notional_wei: Wei | None = None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from jitctl.config.rule_book import BY_ID, ERROR
 from jitctl.errors import ConfigError
@@ -45,6 +46,23 @@ class ConfigInvalidError(ConfigError):
             hint="correct the lines above; check them with: jitctl validate-config",
         )
         self.problems = problems
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the JSON form of an error, with `problems` as validate-config lists them."""
+        body = super().as_dict()
+        body["error"]["problems"] = [
+            asdict(problem) | {"severity": problem.severity} for problem in self.problems
+        ]
+        return body
+
+    @classmethod
+    def from_wire(cls, problems: list[Any]) -> ConfigInvalidError | None:
+        """Return the error that a daemon answered; None where it has rules that are not known here."""
+        names = {each.name for each in fields(Problem)}
+        try:
+            return cls([Problem(**{name: each[name] for name in names}) for each in problems])
+        except (KeyError, TypeError):
+            return None
 
 
 def errors_of(problems: Iterable[Problem]) -> list[Problem]:

@@ -183,5 +183,10 @@ def _split(raw: bytes) -> tuple[int, dict[str, str], bytes]:
 
 def _error(body: Any) -> JitError:
     found = body if isinstance(body, dict) else {}
+    if isinstance(found.get("problems"), list):
+        from jitctl.config.problems import ConfigInvalidError
+
+        if (invalid := ConfigInvalidError.from_wire(found["problems"])) is not None:
+            return invalid
     kind = ERRORS_BY_CODE.get(str(found.get("code")), JitError)
     return kind(str(found.get("message", "the daemon refused")), hint=str(found.get("hint", "")))

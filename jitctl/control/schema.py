@@ -51,6 +51,8 @@ class ActionRequest:
 
     `force` starts production without a passing validate-live. `mark` is the status's `latch_mark` that the
     asker has seen: with another one by now somebody has stopped the bot since, and it is not loosened.
+    `dry` says what a reload would change, and changes nothing. `restores` is the number of the generation
+    whose files were put back.
     """
 
     reason: str = ""
@@ -58,6 +60,8 @@ class ActionRequest:
     level: str = ""
     mark: str = ""
     force: bool = False
+    dry: bool = False
+    restores: int | None = None
 
 
 REQUEST_KEYS = {
@@ -65,6 +69,9 @@ REQUEST_KEYS = {
     "crisis-mode": ("level", "reason"),
     "resume": ("reason", "mark"),
     "clear-halt": ("reason", "mark"),
+    "reload-pools": ("reason", "dry"),
+    "reload-strategy": ("reason", "dry"),
+    "reload-config": ("reason", "dry", "restores"),
 }
 
 
@@ -90,6 +97,53 @@ class ActionReply:
     elapsed_ms: float = 0.0
     outstanding_bundles: int | None = None
     last_target_block: int | None = None
+
+
+@dataclass(frozen=True)
+class ChangedValue:
+    """One difference of a configuration: `kind` is added, removed or changed; secrets are not shown.
+
+    `key` calls entries by their name: `pools[WETH/USDC-0.05%].enabled`. A value that is absent is None.
+    """
+
+    file: str = ""
+    key: str = ""
+    kind: str = ""
+    before: Any = None
+    after: Any = None
+
+
+@dataclass(frozen=True)
+class ReloadReply(ActionReply):
+    """What a reload did, or with `dry` would do; `needs_restart` names what only a restart takes over.
+
+    `generation` and `config_hash` are those that run from now on; `warnings` are what the rules say of them.
+    """
+
+    generation: int = 0
+    config_hash: str = ""
+    dry: bool = False
+    changes: list[ChangedValue] = field(default_factory=list)
+    needs_restart: list[ChangedValue] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RunningConfig:
+    """GET /api/config: the generation that runs, since when, by whom and why; secrets are not shown.
+
+    `values` holds every value by file and flat key, defaults included; entries are called by their name:
+    `pools[WETH/USDC-0.05%].enabled`. `restores` is the number of an earlier generation that was put back.
+    """
+
+    generation: int = 0
+    hash: str = ""
+    since_s: float | None = None
+    who: str = ""
+    verb: str = ""
+    why: str = ""
+    restores: int | None = None
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -232,11 +286,15 @@ class PoolRow:
 
 @dataclass(frozen=True)
 class PoolStatus:
-    """GET /admin/pool-status: the pools as of `head_number`; `problem` says what could not be asked."""
+    """GET /admin/pool-status: the pools as of `head_number`; `problem` says what could not be asked.
+
+    `head_age_s` is how long before the answer the engine learned of that block.
+    """
 
     head_number: int | None = None
     problem: str = ""
     pools: list[PoolRow] = field(default_factory=list)
+    head_age_s: float | None = None
 
 
 @dataclass(frozen=True)

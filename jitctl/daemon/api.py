@@ -27,7 +27,7 @@ from jitctl.reports.daily import daily_summary
 
 ACTIONS = (
     "pause", "resume", "emergency-stop", "clear-halt", "crisis-mode", "reload-pools", "reload-strategy",
-    "start", "stop",
+    "reload-config", "start", "stop",
 )  # fmt: skip
 """The verbs that the keeper does and answers with an `ActionReply`."""
 SUMMARY_FRESH_S = 1.0
@@ -86,6 +86,10 @@ def application(
     @api.get(BY_VERB["pool-status"].path)
     async def pool_status() -> Response:
         return JSONResponse(to_wire(await keeper.pool_status()))
+
+    @api.get(BY_VERB["config"].path)
+    async def config() -> Response:
+        return JSONResponse(to_wire(keeper.running_config()))
 
     @api.post(BY_VERB["validate-live"].path)
     async def validate_live(request: Request) -> Response:

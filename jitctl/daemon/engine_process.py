@@ -22,8 +22,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jitctl.config.generations import texts_in
 from jitctl.config.load import load
-from jitctl.config.reload import Reload
 from jitctl.control.redact import redact_text
 from jitctl.control.schema import camel
 from jitctl.daemon import event_loop, precedence
@@ -46,6 +46,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--config-dir", type=Path, required=True)
     parser.add_argument("--mode", type=Mode, choices=list(Mode), required=True)
     parser.add_argument("--config-hash", default="", help="what the keeper has validated")
+    parser.add_argument("--generation", type=Path, help="the folder of the generation to run by")
     found = parser.parse_args(argv)
     precedence.take_turns()
     # The keeper alone decides when the engine ends; a signal to the whole group is for the keeper.
@@ -56,9 +57,8 @@ def main(argv: list[str]) -> int:
     # An old runbook asks for a heap dump with it; by default it would end us.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     _end_when_orphaned(found.link_fd)
-    return event_loop.run(
-        _run(socket.socket(fileno=found.link_fd), found.config_dir, found.mode, found.config_hash)
-    )
+    link = socket.socket(fileno=found.link_fd)
+    return event_loop.run(_run(link, found.config_dir, found.mode, found.config_hash, found.generation))
 
 
 def _end_when_orphaned(link_fd: int) -> None:
@@ -78,7 +78,9 @@ def _end_when_orphaned(link_fd: int) -> None:
     threading.Thread(target=watch, name="orphan-watch", daemon=True).start()
 
 
-async def _run(end: socket.socket, config_dir: Path, mode: Mode, expected_hash: str) -> int:
+async def _run(
+    end: socket.socket, config_dir: Path, mode: Mode, expected_hash: str, generation: Path | None
+) -> int:
     link = await Link.open(end)
     observer = LinkObserver(link)
     link.offer(Figures("STARTING"))
@@ -86,7 +88,8 @@ async def _run(end: socket.socket, config_dir: Path, mode: Mode, expected_hash: 
         # Loading web3 and its kind takes a second: only now, when the keeper knows that we live.
         from jitctl.daemon.wiring import assembled
 
-        config = load(config_dir)
+        # What the keeper has validated, and not what the folder may hold by now.
+        config = load(config_dir, texts_in(generation, config_dir) if generation is not None else None)
         if expected_hash and config.hash != expected_hash:
             raise Refused("the configuration changed while the bot started", hint="start it again")
         async with assembled(config, mode, observer) as assembly:
@@ -195,8 +198,10 @@ class EngineHost:
     async def _do(self, command: Command) -> dict[str, Any]:
         match command.verb:
             case "reload":
-                what, expected_hash = Reload(command.args["what"]), str(command.args["hash"])
-                return await self._assembly.reloader.reload(what, expected_hash, command.who, command.reason)
+                folder, expected_hash = Path(command.args["folder"]), str(command.args["hash"])
+                return await self._assembly.reloader.reload(
+                    folder, expected_hash, command.who, command.reason
+                )
             case "self-check":
                 return await self._assembly.self_check.run()
         return await self._engine.command(

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple
 
+from jitctl.config.generations import Generation
 from jitctl.config.load import Config
 from jitctl.control.schema import (
     Health,
     LatencyBreakdown,
     PoolStatus,
+    RunningConfig,
     StageRow,
     Status,
 )
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.caller import Caller
+from jitctl.daemon.current import Current
 from jitctl.daemon.engine_child import EngineChild
 from jitctl.daemon.history import History
 from jitctl.daemon.link import LogLine
 from jitctl.daemon.pool_view import PoolView
-from jitctl.daemon.reading import Facts, health_of, shown_state, status_of
+from jitctl.daemon.reading import Facts, health_of, running_config, shown_state, status_of
 from jitctl.daemon.refusals import Refusals
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.errors import (
@@ -40,6 +43,7 @@ class Offer(NamedTuple):
     """A reload that the engine has not answered: it may have taken it over, or may yet."""
 
     config: Config
+    generation: Generation
     verb: str
     caller: Caller
     why: str
@@ -68,6 +72,7 @@ class Keeper:
         """Held by whoever brings an engine up or ends one: whoever ends it sees the one that just came up."""
         self.changed = asyncio.Condition()
         self.telemetry = telemetry
+        self.current = Current(config.folders.data, telemetry)
         self._engine_argv = tuple(engine_argv)
         self.audit = audit
         self.refusals = Refusals(audit, telemetry)
@@ -107,9 +112,13 @@ class Keeper:
 
     async def _spawned(self) -> EngineChild:
         self._seen = (True, True)
+        kept = self.current.generation
+        if kept is None or kept.hash != self.config.hash:
+            kept = await asyncio.to_thread(self.current.keep, self.config, verb="start")
+            self.current.run_by(kept)
         argv = [
             *self._engine_argv, "--config-dir", str(self.config.folders.config), "--mode", self.mode,
-            "--config-hash", self.config.hash,
+            "--config-hash", self.config.hash, "--generation", str(self.current.store.folder_of(kept)),
         ]  # fmt: skip
         return await EngineChild.spawn(
             argv, mode=self.mode, on_log=self._engine_log, on_change=self._engine_news
@@ -123,10 +132,15 @@ class Keeper:
             state = await self.wait_settled(READY_LIMIT_S)
         finally:
             self.starting = False
+        await self.confirm_configuration()
+        return state
+
+    async def confirm_configuration(self) -> str:
+        """Keep what the engine runs by as the current generation; returns why that could not be done."""
         if self.mode == "production":
             # It may come back like this without being validated anew.
-            self.validated.mark_running(self.config.hash)
-        return state
+            await asyncio.to_thread(self.validated.mark_running, self.config.hash)
+        return await self.current.confirm()
 
     async def wait_settled(self, limit_s: float) -> str:
         """Wait until the engine's start-up is over and return its state.
@@ -177,29 +191,51 @@ class Keeper:
 
     def offered(self, offer: Offer) -> None:
         """Know of a reload that was not answered in time."""
+        self._offers.pop(offer.config.hash, None)
         self._offers[offer.config.hash] = offer
 
-    def take_configuration(self, config: Config) -> None:
-        """Hold what the engine trades by for the configuration, from now on."""
+    def take_configuration(self, config: Config, generation: Generation) -> None:
+        """Hold what the engine trades by for the configuration, from now on.
+
+        The engine does one reload after another: what was offered before this one is answered by it.
+        """
         self.config = config
-        self._offers.clear()
+        answered = list(self._offers)
+        if config.hash in self._offers and generation == self._offers[config.hash].generation:
+            answered = answered[: answered.index(config.hash) + 1]
+        self.current.run_by(generation, [self._offers.pop(each).generation for each in answered])
         self.pools.forget()
         self.history.begin_anew()
 
     def _heed_configuration(self, told_hash: str) -> None:
         offer = self._offers.get(told_hash)
         if offer is None or told_hash == self.config.hash:
+            self._confirm_what_runs(told_hash)
             return
         before, caller = self.config.hash[:12], offer.caller
-        self.take_configuration(offer.config)
+        self.take_configuration(offer.config, offer.generation)
+        self._confirm_what_runs(told_hash)
         self.telemetry.log("reload_taken_over_late", level="warning", verb=offer.verb, configHash=told_hash)
         self.audit.record(
             who=caller.person, uid=caller.uid, role=caller.role, door=caller.door, verb=offer.verb,
             why=offer.why, before=before, after=told_hash[:12], mode=self.mode, outcome="ok",
         )  # fmt: skip
 
+    def _confirm_what_runs(self, told_hash: str) -> None:
+        """Name it on disk as the current one: after a start that took long, or once a full disk has room."""
+        kept, engine = self.current.generation, self.engine
+        runs = engine is not None and engine.alive and engine.was_settled
+        if runs and kept is not None and told_hash in ("", kept.hash) and self.current.due():
+            self._beside(self._confirm())
+
+    async def _confirm(self) -> None:
+        await self.confirm_configuration()
+
     def wake(self) -> None:
-        task = asyncio.create_task(self._notify())
+        self._beside(self._notify())
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -220,6 +256,10 @@ class Keeper:
     def health(self) -> Health:
         """Return liveness and, apart from it, trading readiness."""
         return health_of(self._facts(), self.audit.queued, self.telemetry.lost)
+
+    def running_config(self) -> RunningConfig:
+        """Return the configuration that runs, value by value, without its secrets."""
+        return running_config(self.config, self.current.generation)
 
     async def pool_status(self) -> PoolStatus:
         """Return every configured pool; the engine is asked at most once a second."""
@@ -248,6 +288,7 @@ class Keeper:
     def _facts(self) -> Facts:
         return Facts(
             config=self.config,
+            generation=self.current.generation,
             mode=self.mode,
             engine=self.engine,
             armed=self.latch.armed(),

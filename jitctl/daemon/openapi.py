@@ -28,6 +28,8 @@ from jitctl.control.schema import (
     Health,
     LatencyBreakdown,
     PoolStatus,
+    ReloadReply,
+    RunningConfig,
     Status,
     camel,
     request_keys,
@@ -48,8 +50,10 @@ REPLIES: dict[str, type[Any]] = {
     "emergency-stop": ActionReply,
     "clear-halt": ActionReply,
     "crisis-mode": ActionReply,
-    "reload-pools": ActionReply,
-    "reload-strategy": ActionReply,
+    "reload-pools": ReloadReply,
+    "reload-strategy": ReloadReply,
+    "reload-config": ReloadReply,
+    "config": RunningConfig,
     "start": ActionReply,
     "stop": ActionReply,
 }
@@ -68,6 +72,8 @@ SUMMARIES = {
     "crisis-mode": "Set how careful the bot is.",
     "reload-pools": "Read pools.toml again, whole or not at all.",
     "reload-strategy": "Read strategy.toml again, whole or not at all.",
+    "reload-config": "Read both again, whole or not at all.",
+    "config": "The running configuration, value by value; secrets are not shown.",
     "validate-live": "Check everything that trading needs, against the real chain.",
     "start": "Bring the engine back, or replace a test engine by a production one.",
     "stop": "End the bot in good order.",
@@ -96,13 +102,14 @@ _OF_ACTING = (400, 401, 403, 409, 413, 422, 431, 500, 503, 504)
 
 
 class ErrorFields(BaseModel):
-    """`code` is stable; `hint` says what to do."""
+    """`code` is stable; `hint` says what to do; `problems` lists what is wrong with a configuration."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     code: str
     message: str
     hint: str = ""
+    problems: list[dict[str, Any]] | None = None
 
 
 class ErrorBody(BaseModel):

@@ -9,20 +9,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from jitctl.config.load import Config, load
-from jitctl.config.reload import Reload, needs_restart, reloaded
+from jitctl.config.load import Config
+from jitctl.config.reload import Reload, needs_restart
+from jitctl.config.still import load_still
 from jitctl.control.roles import ADMIN, BY_VERB, allows
 from jitctl.control.schema import PASS, WARN, ActionReply, ActionRequest, CheckReport
+from jitctl.daemon import reload_desk
 from jitctl.daemon.caller import Caller
 from jitctl.daemon.engine_child import reply_of
-from jitctl.daemon.keeper import Keeper, Offer
+from jitctl.daemon.keeper import Keeper
 from jitctl.daemon.stopping import Stopping
 from jitctl.daemon.validation import validate
-from jitctl.errors import JitError, PermissionDenied, Refused, TimedOut, UsageError
+from jitctl.errors import JitError, PermissionDenied, Refused, UsageError
 from jitctl.safety.keeper_lock import keeper_of, taken
 
 COMMAND_LIMIT_S = 5.0
-RELOAD_LIMIT_S = 15.0
 _KEEPERS_OWN = ("paths.", "http.", "socket.", "chain.chain_id")
 """What the keeper has bound or opened for as long as it lives."""
 
@@ -38,7 +39,9 @@ class Operations:
     def record_start(self, caller: Caller, *, reason: str, force: bool) -> None:
         """Put the daemon's own start into the audit trail, before its engine exists.
 
-        Raises `Refused` for a production start that is not validated, or while the trail cannot be written.
+        The files are kept as the generation that the engine is started with. Raises `Refused` for a
+        production start that is not validated, or while the trail cannot be written, `JitError` on a full
+        disk.
         """
         self._keeper.audit.require()
         self._record_files()
@@ -46,6 +49,10 @@ class Operations:
         try:
             if self._keeper.mode == "production":
                 self._require_validated(request, self._keeper.config)
+            current = self._keeper.current
+            current.run_by(
+                current.keep(self._keeper.config, who=caller.person, verb="start", why=request.reason)
+            )
         except JitError as error:
             self._record("start", request, caller, "STOPPED", error.code, error.message)
             raise
@@ -110,10 +117,11 @@ class Operations:
             match verb:
                 case "resume" | "clear-halt":
                     return await self._loosen(verb, request, caller, mark)
-                case "reload-pools" | "reload-strategy":
-                    return await self._reload(Reload(verb.removeprefix("reload-")), request, caller)
+                case "reload-pools" | "reload-strategy" | "reload-config":
+                    what = Reload(verb.removeprefix("reload-"))
+                    return await reload_desk.reload(self._keeper, what, request, caller)
                 case _:
-                    return await self._start(request)
+                    return await self._start(request, caller)
 
     def _standing(self, verb: str) -> str:
         """Return what a verb changes, as it is now: the state, the crisis level or the configuration."""
@@ -186,29 +194,6 @@ class Operations:
             raise (barred if barred is not None and allows(caller.role, ADMIN) else denied) from None
         return reply_of(body)
 
-    async def _reload(self, what: Reload, request: ActionRequest, caller: Caller) -> ActionReply:
-        """Take over pools.toml or strategy.toml; refused as a whole, with the old one going on."""
-        engine = self._keeper.running_engine(f"reload the {what}")
-        found = await asyncio.to_thread(load, self._keeper.config.folders.config)
-        wanted = reloaded(self._keeper.config, found, what)
-        left = needs_restart(self._keeper.config, found)
-        hint = f"a restart is needed for: {', '.join(left)}" if left else ""
-        if wanted.hash == self._keeper.config.hash and not self._keeper.unsure_of_configuration:
-            return ActionReply(message=f"{what}.toml is as it was; nothing to reload", hint=hint)
-        args = {"what": what.value, "hash": wanted.hash}
-        try:
-            body = await engine.ask(
-                "reload", limit_s=RELOAD_LIMIT_S, who=caller.person, reason=request.reason, **args
-            )
-        except TimedOut as late:
-            self._keeper.offered(Offer(wanted, f"reload-{what}", caller, request.reason))
-            raise TimedOut(
-                f"{late.message}: it may still take over the {what}",
-                hint="`jitctl status` shows by which configuration it trades; repeat the reload then",
-            ) from None
-        self._keeper.take_configuration(wanted)
-        return replace(reply_of(body), message=f"{what} reloaded: {body.get('message')}", hint=hint)
-
     async def validate_live(self, caller: Caller) -> CheckReport:
         """Check the running test bot and, if nothing failed or stayed unknown, keep that it passed.
 
@@ -226,7 +211,7 @@ class Operations:
         self._record("validate-live", ActionRequest(), caller, self._keeper.state(), outcome, failed)
         return report
 
-    async def _start(self, request: ActionRequest) -> ActionReply:
+    async def _start(self, request: ActionRequest, caller: Caller) -> ActionReply:
         """Bring an engine back, or replace a test engine by a production one; the keeper stays."""
         keeper = self._keeper
         mode, engine, run = request.mode or keeper.mode, keeper.engine, keeper.config.folders.run
@@ -241,7 +226,7 @@ class Operations:
                 "a production engine runs here",
                 hint="end it first: jitctl stop, then jitctl start --mode test",
             )
-        found = await asyncio.to_thread(load, keeper.config.folders.config)
+        found = await asyncio.to_thread(load_still, keeper.config.folders.config)
         bound = [key for key in needs_restart(keeper.config, found) if key.startswith(_KEEPERS_OWN)]
         if bound:
             raise Refused(
@@ -250,12 +235,16 @@ class Operations:
             )
         if mode == "production":
             self._require_validated(request, found)
+        # A full disk is to be met while the old engine still runs.
+        generation = await asyncio.to_thread(
+            keeper.current.keep, found, who=caller.person, verb="start", why=request.reason
+        )
         keeper.starting = True
         try:
             if running:
                 await self.stopping.end_engine("replaced by a production engine", "keeper")
             keeper.mode = mode
-            keeper.take_configuration(found)
+            keeper.take_configuration(found, generation)
             state = await keeper.bring_up()
         finally:
             keeper.starting = False

@@ -10,6 +10,7 @@ from typing import Any
 
 from jitctl.config.domain_types import pool_specs
 from jitctl.config.load import Config
+from jitctl.control.redact import redact_text
 from jitctl.control.schema import PoolRow, PoolStatus
 from jitctl.daemon.engine_child import EngineChild
 from jitctl.domain.values import PoolSpec
@@ -49,7 +50,7 @@ class PoolView:
 
 
 async def _read(config: Config, engine: EngineChild | None) -> PoolStatus:
-    problem, followed, head = "", {}, None
+    problem, followed, head, age_s, body = "", {}, None, None, None
     if engine is None or not engine.alive:
         problem = "the engine is not running"
     else:
@@ -59,17 +60,18 @@ async def _read(config: Config, engine: EngineChild | None) -> PoolStatus:
             problem = error.message
         else:
             followed = {row["address"]: row for row in body.get("pools", [])}
-            head = body.get("headNumber")
+            head, age_s = body.get("headNumber"), body.get("headAgeS")
     try:
         days = {day.name: day for day in await asyncio.to_thread(_today, config)}
     except JitError as error:
         days, problem = {}, problem or error.message
     enabled = {spec.address for spec in pool_specs(config, enabled_only=True)}
+    told = body is not None
     rows = [
-        _row(spec, spec.address in enabled, followed.get(spec.address), days.get(spec.name), bool(followed))
-        for spec in pool_specs(config)
+        _row(spec, spec.address in enabled, followed.get(spec.address), days.get(spec.name), told, why)
+        for spec, why in zip(pool_specs(config), _why_disabled(config), strict=True)
     ]
-    return PoolStatus(head, problem, rows)
+    return PoolStatus(head, problem, rows, head_age_s=age_s)
 
 
 def _today(config: Config) -> list[PoolDay]:
@@ -77,12 +79,22 @@ def _today(config: Config) -> list[PoolDay]:
     return daily_summary(ledger, pool_specs(config)).pools if ledger.exists() else []
 
 
+def _why_disabled(config: Config) -> list[str]:
+    said = (pool.disabled_because for pool in config.pools.pools)
+    return [f"disabled: {redact_text(why)}" if why else "disabled in pools.toml" for why in said]
+
+
 def _row(
-    spec: PoolSpec, enabled: bool, followed: Mapping[str, Any] | None, day: PoolDay | None, told: bool
+    spec: PoolSpec,
+    enabled: bool,
+    followed: Mapping[str, Any] | None,
+    day: PoolDay | None,
+    told: bool,
+    why_disabled: str,
 ) -> PoolRow:
     found = followed or {}
     healthy: bool | None = None
-    reason = "disabled in pools.toml"
+    reason = why_disabled
     if enabled:
         untold = "the engine does not follow it" if told else "the engine has not told"
         reason = str(found.get("problem", "")) if followed else untold

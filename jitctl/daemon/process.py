@@ -21,7 +21,8 @@ from typing import Any
 import uvicorn
 
 from jitctl import __version__
-from jitctl.config.load import Config, load
+from jitctl.config.load import Config
+from jitctl.config.still import load_still
 from jitctl.control.redact import redact_text
 from jitctl.control.roles import ADMIN, TCP, UNIX
 from jitctl.control.schema import ActionRequest, to_wire
@@ -90,7 +91,7 @@ def main(argv: list[str]) -> int:
     precedence.give_way()
     starter = Starter(options.ready_fd)
     try:
-        config = load(options.config_dir)
+        config = load_still(options.config_dir)
         with only_keeper(config.folders.run, options.mode):
             if options.stops is not None:
                 require_no_stop_since(config.folders.run, options.stops)

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from jitctl import __version__
+from jitctl.config.difference import values
+from jitctl.config.generations import Generation
 from jitctl.config.load import Config
-from jitctl.control.schema import Check, EngineFigures, Health, Status
+from jitctl.control.redact import redact
+from jitctl.control.schema import Check, EngineFigures, Health, RunningConfig, Status
 from jitctl.daemon.engine_child import EngineChild
 
 LIVE_AGE_S = 4.0
@@ -26,6 +29,7 @@ class Facts:
     """
 
     config: Config
+    generation: Generation | None
     mode: str
     engine: EngineChild | None
     armed: bool
@@ -74,7 +78,7 @@ def status_of(facts: Facts) -> Status:
         head_number=figures.get("headNumber"),
         head_age_s=_aged(figures.get("headAgeS"), engine),
         open_attempts=figures.get("openAttempts"),
-        generation=int(figures.get("generation") or 1),
+        generation=facts.generation.number if facts.generation is not None else 0,
         config_hash=str(figures.get("configHash") or config.hash),
         keeper_pid=os.getpid(),
         started_at_s=facts.started_wall_s,
@@ -87,6 +91,23 @@ def status_of(facts: Facts) -> Status:
         history=facts.history,
         recent=facts.recent,
         figures=figures,
+    )
+
+
+def running_config(config: Config, generation: Generation | None) -> RunningConfig:
+    """Return a configuration value by value, redacted, and the generation that holds it."""
+    shown = {stem: redact(found) for stem, found in values(config).items()}
+    if generation is None:
+        return RunningConfig(hash=config.hash, values=shown)
+    return RunningConfig(
+        generation=generation.number,
+        hash=config.hash,
+        since_s=generation.time_s,
+        who=generation.who,
+        verb=generation.verb,
+        why=generation.why,
+        restores=generation.restores,
+        values=shown,
     )
 
 

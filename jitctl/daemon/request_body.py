@@ -15,6 +15,7 @@ from jitctl.errors import UsageError
 
 MAX_BODY_BYTES = 64 << 10
 MAX_TEXT_CHARS = 1_000
+_MAX_GENERATION = 1 << 31
 BODY_LIMIT_S = 5.0
 """Whoever trickles a body holds one of a door's connections no longer than this."""
 
@@ -54,9 +55,12 @@ def _check(key: str, value: Any, known: tuple[str, ...]) -> None:
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         raise UsageError(f"unknown key {key[:80]!r}", hint=hint)
-    if key == "force":
+    if key in ("force", "dry"):
         if not isinstance(value, bool):
-            raise UsageError("force is true or false")
+            raise UsageError(f"{key} is true or false")
+    elif key == "restores":
+        if type(value) is not int or not 0 < value < _MAX_GENERATION:
+            raise UsageError("restores is the number of a generation")
     elif not isinstance(value, str) or len(value) > MAX_TEXT_CHARS:
         raise UsageError(f"{key} must be a text of at most {MAX_TEXT_CHARS} characters")
     elif any("\ud800" <= character <= "\udfff" for character in value):

@@ -85,9 +85,15 @@ class Commands:
 
     async def pool_status(self, asked: Asked) -> Body:
         """Return every watched pool's price, tick and liquidity as of the head."""
-        head = self._parts.picture.head
-        number = head.number if head is not None else None
-        return {"message": "pools", "changed": False, "headNumber": number, "pools": self._reporting.pools()}
+        picture = self._parts.picture
+        number, age_s = None, None
+        if picture.head is not None:
+            number = picture.head.number
+            age_s = (self._parts.ports.clock.monotonic_ns() - picture.head_ns) / 1e9
+        return {
+            "message": "pools", "changed": False, "headNumber": number, "headAgeS": age_s,
+            "pools": self._reporting.pools(),
+        }  # fmt: skip
 
     async def pause(self, asked: Asked) -> Body:
         """Sign nothing more from the answer on; bundles already out may still land and are named."""

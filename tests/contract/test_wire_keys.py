@@ -13,7 +13,7 @@ from jitctl.control.roles import ROUTES
 from jitctl.reports.daily import DailySummary
 
 KEYS = {
-    schema.ActionRequest: "reason mode level mark force",
+    schema.ActionRequest: "reason mode level mark force dry restores",
     schema.ActionReply: "verb changed stateBefore state message hint forced elapsedMs"
     " outstandingBundles lastTargetBlock",
     schema.Health: "status live tradingReady version mode state uptimeS checks",
@@ -24,7 +24,11 @@ KEYS = {
     schema.EngineFigures: "pid alive responsive roundTripMs pingAgeS figuresAgeS",
     schema.CheckReport: "verb result checks configHash elapsedMs",
     schema.Finding: "name result detail remedy elapsedMs",
-    schema.PoolStatus: "headNumber problem pools",
+    schema.ReloadReply: "verb changed stateBefore state message hint generation configHash dry changes needsRestart"
+    " warnings",
+    schema.ChangedValue: "file key kind before after",
+    schema.RunningConfig: "generation hash sinceS who verb why restores values",
+    schema.PoolStatus: "headNumber problem pools headAgeS",
     schema.PoolRow: "name address token0 token1 feePips enabled healthy reason sqrtPriceX96 tick price"
     " liquidity feeProtocol attemptsToday landedToday netWeiToday",
     schema.LatencyBreakdown: "mode state figuresAgeS stages",
@@ -38,6 +42,7 @@ PATHS = {
     "GET /admin/pool-status", "POST /admin/pause", "POST /admin/resume", "POST /admin/emergency-stop",
     "POST /admin/clear-halt", "POST /admin/crisis-mode", "POST /admin/reload-pools",
     "POST /admin/reload-strategy", "POST /admin/validate-live", "POST /admin/start", "POST /admin/stop",
+    "POST /admin/reload-config", "GET /api/config",
 }  # fmt: skip
 
 

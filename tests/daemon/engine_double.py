@@ -199,6 +199,7 @@ async def main() -> int:
     parser.add_argument("--config-dir", type=Path)
     parser.add_argument("--mode")
     parser.add_argument("--config-hash")
+    parser.add_argument("--generation", type=Path)
     found = parser.parse_args()
     faulthandler.register(signal.SIGUSR1)
     link = await Link.open(socket.socket(fileno=found.link_fd))

@@ -14,7 +14,7 @@ from installation import DOUBLE, STRATEGY_TOML, write_config
 
 from jitctl.config.load import load
 from jitctl.control.schema import ActionRequest
-from jitctl.daemon import operations
+from jitctl.daemon import reload_desk
 from jitctl.daemon.audit import Audit
 from jitctl.daemon.caller import Caller
 from jitctl.daemon.history import History
@@ -48,7 +48,7 @@ async def kept(folder):
 
 
 async def test_a_reload_that_comes_late_is_known_and_can_be_taken_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(operations, "RELOAD_LIMIT_S", 0.2)
+    monkeypatch.setattr(reload_desk, "RELOAD_LIMIT_S", 0.2)
     async with kept(tmp_path) as (keeper, _, acting):
         config = keeper.config
         await keeper.bring_up()
@@ -70,7 +70,7 @@ async def test_a_reload_that_comes_late_is_known_and_can_be_taken_back(tmp_path,
 
 
 async def test_while_a_reload_is_unanswered_nothing_is_called_as_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(operations, "RELOAD_LIMIT_S", 0.2)
+    monkeypatch.setattr(reload_desk, "RELOAD_LIMIT_S", 0.2)
     async with kept(tmp_path) as (keeper, _, acting):
         await keeper.bring_up()
         write_config(tmp_path, strategy=STRATEGY_TOML.replace("20 ether", "30 ether"))

@@ -50,16 +50,17 @@ def _text(found: dict[str, Any]) -> str:
     width = render.terminal_width()
     wide = width is None or width >= WIDE
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("pool", "healthy", "1 WETH is", *(("liquidity",) if wide else ()), "landed", "net today"):
+    more = ("liquidity", "protocol fee") if wide else ()
+    for title in ("pool", "healthy", "1 WETH is", *more, "landed", "net today"):
         table.add_column(title, justify="left" if title in ("pool", "healthy") else "right", no_wrap=True)
     if wide:
-        table.add_column("why not")
+        table.add_column("why not", overflow="fold")
     for pool in found.get("pools", []):
         table.add_row(
             render.printable(str(pool.get("name"))),
             health_word(pool),
             str(pool.get("price") or ""),
-            *([_short(pool.get("liquidity"))] if wide else []),
+            *([_short(pool.get("liquidity")), _protocol_fee(pool.get("feeProtocol"))] if wide else []),
             f"{pool.get('landedToday')} of {pool.get('attemptsToday')}",
             ether(pool.get("netWeiToday") or "0", 6 if wide else 3),
             *([render.printable(str(pool.get("reason") or ""))] if wide else []),
@@ -71,7 +72,9 @@ def _text(found: dict[str, Any]) -> str:
     if not wide:
         lines += [render.wrapped("", render.printable(f"{name}: {why}"), indent=0) for name, why in reasons]
     if found.get("headNumber") is not None:
-        lines.append(f"as of block {found['headNumber']}")
+        age_s = found.get("headAgeS")
+        aged = f", {render.duration(age_s)} old" if age_s is not None else ""
+        lines.append(f"as of block {found['headNumber']}{aged}")
     if found.get("problem"):
         lines.append(f"not known: {render.printable(str(found['problem']))}")
     return "\n".join(lines)
@@ -82,6 +85,14 @@ def health_word(pool: dict[str, Any]) -> str:
     if not pool.get("enabled"):
         return "off"
     return {True: "yes", False: "NO", None: "unknown"}[pool.get("healthy")]
+
+
+def _protocol_fee(packed: int | None) -> str:
+    """Return slot0's feeProtocol as shares of the fee: `1/4`, or one for each token, `1/4 1/6`."""
+    if packed is None:
+        return ""
+    shares = [f"1/{each}" if each else "none" for each in (packed % 16, packed >> 4)]
+    return shares[0] if shares[0] == shares[1] else " ".join(shares)
 
 
 def _short(amount: str | None) -> str:
