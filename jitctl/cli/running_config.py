@@ -37,7 +37,7 @@ def running_side(asked: Client, kept: Generations, config_dir: Path) -> tuple[Si
 
 
 def generation_side(kept: Generations, number: int, config_dir: Path) -> Side:
-    """Return a kept generation; raises `UsageError` for an unknown number, `ConfigError` for a damaged one."""
+    """Return a kept generation; raises `UsageError` where it is unknown, `ConfigError` where damaged."""
     found = generation(kept, number)
     return _side(f"generation {number}", whole(kept, found, config_dir), found)
 

@@ -83,9 +83,7 @@ def _of_file(stem: str, old: dict[str, Any], new: dict[str, Any]) -> list[Differ
                 whole = entries_old.get(entry), entries_new.get(entry)
                 found.append(_difference(stem, entry, *whole, absent=None))
         elif old.get(key, _ABSENT) != new.get(key, _ABSENT):
-            found.append(
-                _difference(stem, key, old.get(key, _ABSENT), new.get(key, _ABSENT), absent=_ABSENT)
-            )
+            found.append(_difference(stem, key, old.get(key, _ABSENT), new.get(key, _ABSENT), absent=_ABSENT))
     return found
 
 
@@ -134,7 +132,9 @@ def _entries(flat: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
     """Return the earlier name of entries that have the address of one that is gone, by their new name."""
     before, after = _entries(old), _entries(new)
-    gone = {each["address"]: entry for entry, each in before.items() if entry not in after and "address" in each}
+    gone = {
+        each["address"]: entry for entry, each in before.items() if entry not in after and "address" in each
+    }
     return {
         entry: gone[each["address"]]
         for entry, each in after.items()

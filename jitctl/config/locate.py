@@ -60,6 +60,26 @@ def find_config_dir(option: str | None) -> Path:
     )
 
 
+def find_config_dir_to_fill(option: str | None) -> Path:
+    """Return the config folder as `find_config_dir`, also one whose jitctl.toml, or which itself, is gone.
+
+    Raises `ConfigError` where nothing says which folder is meant.
+    """
+    try:
+        return find_config_dir(option)
+    except ConfigError:
+        named = option or os.environ.get(ENV_CONFIG_DIR)
+        if named:
+            return Path(named).absolute()
+        candidates = (Path("config"), Path(SYSTEM_CONFIG_DIR))
+        found = next((folder for folder in candidates if folder.is_dir()), None)
+        if found is None and any(Path(name).is_dir() for name in ("data", "backups")):
+            found = candidates[0]
+        if found is None:
+            raise
+        return found.absolute()
+
+
 def folders_of(config_dir: Path, paths: dict[str, str]) -> Folders:
     """Resolve the four folders of `paths` against the parent of `config_dir`."""
     base = config_dir.parent

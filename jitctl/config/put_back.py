@@ -62,7 +62,7 @@ def put_back(
     texts: Texts,
     *,
     expected_hash: str | None,
-    backups: Path,
+    backups: Path | None,
     now_s: float,
     about: str,
     restores: int | None = None,
@@ -74,7 +74,7 @@ def put_back(
     that the operator was shown. Raises `Refused` where the files are others by now or somebody else is
     replacing them, `ConfigError` where what was staged does not read back, `PermissionDenied`, and `JitError`
     for a full disk and the like; nothing is changed then. A file that is a link is replaced where the link
-    leads to.
+    leads to. Without `backups` what is replaced is not kept.
     """
     with _mapped(config_dir), _only_one(config_dir):
         _finish(config_dir)
@@ -94,7 +94,8 @@ def put_back(
         try:
             pending = _stage(config_dir, texts, written, removed, stage)
             _check(config_dir, texts, pending, expected_hash)
-            stage.kept_in = _keep(present, config_dir, backups, now_s)
+            if backups is not None:
+                stage.kept_in = _keep(present, config_dir, backups, now_s)
             _write_marker(config_dir, PendingSet(pending, tuple(removed), about, restores), stage)
         except BaseException:
             stage.clear()

@@ -40,14 +40,12 @@ def diff(
 
     Example: jitctl config diff pools.toml --generation 3
     """
-    from dataclasses import asdict
-
     from jitctl.cli.config_view import reloads_of, restart_keys
+    from jitctl.cli.files_put_back import as_wire
     from jitctl.cli.running_config import generation_side, running_side
     from jitctl.config.compare import Side, differences, side_of
     from jitctl.config.generations import Generations
     from jitctl.config.source import STEMS
-    from jitctl.control.schema import to_wire
     from jitctl.errors import UsageError
 
     if files and to is not None:
@@ -67,11 +65,12 @@ def diff(
         asked = options.client(ctx)
         before, note = running_side(asked, kept, folder)
         options.warn_of_version(asked)
-    listed = [to_wire(asdict(each)) for each in differences(before, after, stems)]
-    listed = [{**each, "appliedBy": each.pop("applied_by")} for each in listed]
+    listed = as_wire(differences(before, after, stems))
     unseen = not listed and stems == STEMS and before.hash != after.hash
     if unseen:
-        note = "; ".join(filter(None, (note, "they differ in something that is not shown, as in a URL's key")))
+        note = "; ".join(
+            filter(None, (note, "they differ in something that is not shown, as in a URL's key"))
+        )
     body = {
         "same": not listed and not unseen,
         "before": _named(before),
