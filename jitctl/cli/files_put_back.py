@@ -74,7 +74,7 @@ def client(scene: Scene, wanted: Config | None = None) -> Client:
 
 
 def ask_daemon(scene: Scene, asked: Client, *, needed: bool) -> None:
-    """Fill in what the daemon says of itself; raises why it does not where it is `needed` and may be there."""
+    """Fill in what the daemon says of itself; `needed` raises where one may be there and does not tell."""
     try:
         scene.running = asked.call("status", probe=True)
     except JitError as error:

@@ -137,7 +137,8 @@ def _text(body: dict[str, Any]) -> str:
 
     lines = [render.printable(body["message"])]
     if body["finished"]:
-        lines.insert(0, f"finished what was interrupted: {render.printable(body['finished']['about'])}")
+        word = "would finish" if body["dryRun"] else "finished"
+        lines.insert(0, f"{word} what was interrupted: {render.printable(body['finished']['about'])}")
     if body["dryRun"] or body["written"] or body["removed"]:
         lines = [*_difference_lines(body), *lines]
     if body["keptIn"]:

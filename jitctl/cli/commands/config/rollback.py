@@ -47,7 +47,8 @@ def rollback(
     scene = flow.look(ctx, dry_run=dry_run)
     kept = Generations(scene.folders.data)
     if scene.finished is not None and to is None and scene.finished["restores"] is None:
-        message = f"finished what was interrupted: {scene.finished['about']}; nothing else was put back"
+        word = "would finish" if dry_run else "finished"
+        message = f"{word} what was interrupted: {scene.finished['about']}; nothing else is put back"
         render.result({"changed": not dry_run, "message": message}, output, _text)
         return
     target = _target(scene, kept, to)
@@ -155,7 +156,8 @@ def _text(body: dict[str, Any]) -> str:
     lines = [render.printable(body["message"])]
     if "differences" in body:
         if body["finished"]:
-            lines.insert(0, f"finished what was interrupted: {render.printable(body['finished']['about'])}")
+            word = "would finish" if body["dryRun"] else "finished"
+            lines.insert(0, f"{word} what was interrupted: {render.printable(body['finished']['about'])}")
         if body["dryRun"] or body["written"] or body["removed"]:
             lines = [*_difference_lines(body), *lines]
         if body["keptIn"]:
