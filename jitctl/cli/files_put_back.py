@@ -86,7 +86,7 @@ def ask_daemon(scene: Scene, asked: Client, *, needed: bool) -> None:
 
 def changes(scene: Scene, wanted: Config, label: str) -> list[dict[str, Any]]:
     """Return what putting `wanted` in the place of the files changes; nothing where these are not valid."""
-    from jitctl.config.compare import differences, side_of
+    from jitctl.maintenance.config_compare import differences, side_of
 
     if scene.files is None:
         return []
@@ -96,8 +96,8 @@ def changes(scene: Scene, wanted: Config, label: str) -> list[dict[str, Any]]:
 def against_running(asked: Client, scene: Scene, wanted: Config) -> list[dict[str, Any]] | None:
     """Return what differs between what runs and `wanted`; None where no daemon says what runs."""
     from jitctl.cli.running_config import running_side
-    from jitctl.config.compare import differences, side_of
     from jitctl.config.generations import Generations
+    from jitctl.maintenance.config_compare import differences, side_of
 
     if not scene.running:
         return None
@@ -138,7 +138,7 @@ def replace(
 
 
 def reload_or_undo(
-    asked: Client, scene: Scene, done: PutBack, *, reason: str, restores: int | None
+    asked: Client, scene: Scene, wanted: Config, done: PutBack, *, reason: str, restores: int | None
 ) -> dict[str, Any]:
     """Have the daemon take the files over; where it refuses, they become what they were.
 
@@ -155,17 +155,18 @@ def reload_or_undo(
         raise
     except JitError as refusal:
         if done.changed:
-            _undo(scene, refusal)
+            _undo(scene, wanted, refusal)
         raise
 
 
-def _undo(scene: Scene, refusal: JitError) -> None:
+def _undo(scene: Scene, wanted: Config, refusal: JitError) -> None:
+    """Make the files what they were, unless somebody has changed them since."""
     from jitctl.config.put_back import put_back
 
     try:
         put_back(
             scene.config_dir, scene.texts, expected_hash=None, backups=None, now_s=time.time(),
-            about="the files as they were",
+            about="the files as they were", seen=wanted.texts,
         )  # fmt: skip
     except JitError as error:
         refusal.message += f"; and the files could not be made what they were: {error.message}"

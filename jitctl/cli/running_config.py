@@ -9,10 +9,10 @@ from jitctl.errors import DaemonNotRunning, JitError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jitctl.config.compare import Side
     from jitctl.config.generations import Generation, Generations
     from jitctl.config.load import Config
     from jitctl.control.client import Client
+    from jitctl.maintenance.config_compare import Side
 
 
 def running_side(asked: Client, kept: Generations, config_dir: Path) -> tuple[Side, str]:
@@ -21,7 +21,7 @@ def running_side(asked: Client, kept: Generations, config_dir: Path) -> tuple[Si
     Where no daemon tells, the last generation that ran; raises `DaemonNotRunning` where there is none, and
     the daemon's silence or refusal as it is.
     """
-    from jitctl.config.compare import Side
+    from jitctl.maintenance.config_compare import Side
 
     try:
         body = asked.call("config", probe=True)
@@ -46,6 +46,7 @@ def generation(kept: Generations, number: int) -> Generation:
     """Return a kept generation by its number; raises `UsageError`."""
     from jitctl.errors import UsageError
 
+    require_readable(kept)
     known = kept.all()
     for each in known:
         if each.number == number:
@@ -69,7 +70,21 @@ def whole(kept: Generations, found: Generation, config_dir: Path) -> Config:
     return config
 
 
+def require_readable(kept: Generations) -> None:
+    """Raise `PermissionDenied` where the caller may not look, which is not that nothing is kept."""
+    from jitctl.errors import PermissionDenied
+
+    try:
+        if kept.folder.is_dir():
+            next(kept.folder.iterdir(), None)
+    except PermissionError:
+        raise PermissionDenied(
+            f"you may not read {kept.folder}", hint="repeat it as the daemon's user, or with sudo"
+        ) from None
+
+
 def _last(error: JitError, kept: Generations, config_dir: Path) -> tuple[Side, str]:
+    require_readable(kept)
     current = kept.current()
     found = _loaded(kept, current, config_dir) if current is not None else None
     if current is None or found is None:
@@ -87,6 +102,6 @@ def _loaded(kept: Generations, found: Generation, config_dir: Path) -> Config | 
 
 
 def _side(label: str, config: Config, found: Generation) -> Side:
-    from jitctl.config.compare import side_of
+    from jitctl.maintenance.config_compare import side_of
 
     return side_of(label, config, found.number)

@@ -95,7 +95,7 @@ def put_back(
             pending = _stage(config_dir, texts, written, removed, stage)
             _check(config_dir, texts, pending, expected_hash)
             if backups is not None:
-                stage.kept_in = _keep(present, config_dir, backups, now_s)
+                stage.kept_in = _keep(present, backups, now_s)
             _write_marker(config_dir, PendingSet(pending, tuple(removed), about, restores), stage)
         except BaseException:
             stage.clear()
@@ -250,13 +250,14 @@ def _data(texts: Texts) -> dict[str, bytes]:
     return {stem: text.data for stem, text in texts.items()}
 
 
-def _keep(present: Mapping[str, bytes], folder: Path, backups: Path, now_s: float) -> Path | None:
+def _keep(present: Mapping[str, bytes], backups: Path, now_s: float) -> Path | None:
     """Copy the whole earlier set, as a folder that `--config-dir` could name."""
     if not present:
         return None
-    owner = folder.stat()
-    made_backups = not backups.is_dir()
+    made = [each for each in (backups, *backups.parents) if not each.exists()]
     backups.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    # What root makes here must not keep out whom the folder belongs to.
+    owner = (made[-1].parent if made else backups).stat()
     name = f"config-replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now_s))}"
     number = 1
     while True:
@@ -268,11 +269,11 @@ def _keep(present: Mapping[str, bytes], folder: Path, backups: Path, now_s: floa
             number += 1
     stage = _Stage(kept_in=kept)
     try:
-        for each, data in present.items():
-            _write(kept / each, data, folder, stage)
-        for made in [kept, *([backups] if made_backups else [])]:
+        for each in (kept, *made):
             with contextlib.suppress(PermissionError):
-                os.chown(made, owner.st_uid, owner.st_gid)
+                os.chown(each, owner.st_uid, owner.st_gid)
+        for each_name, data in present.items():
+            _write(kept / each_name, data, kept, stage)
         fsync_directory(kept)
         fsync_directory(backups)
     except BaseException:

@@ -98,12 +98,12 @@ def named(backups: Path, what: str) -> Path:
 
 
 def read(path: Path) -> ConfigBackup:
-    """Return what a backup holds; raises `DamagedArchive` unless every bit of it is as it was written."""
+    """Return what a backup holds; raises `JitError` unless every bit of it is as it was written."""
     try:
         with path.open("rb") as file:
             members = unpack(file.read(MAX_ARCHIVE_BYTES + 1))
     except DamagedArchive as error:
-        raise DamagedArchive(f"{path}: {error.message}", hint="take another backup") from None
+        raise JitError(f"{path}: {error}", hint="take another backup") from None
     except PermissionError as error:
         raise PermissionDenied(f"{path} cannot be read: {error.strerror}", hint="use sudo") from None
     except OSError as error:
@@ -111,8 +111,8 @@ def read(path: Path) -> ConfigBackup:
     try:
         return _checked(path, members)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        message = f"{path}: its manifest does not fit it: {error}"
-        raise DamagedArchive(message, hint="take another backup") from None
+        message = f"{path}: it is damaged: its manifest does not fit it: {error}"
+        raise JitError(message, hint="take another backup") from None
 
 
 def _packed(files: dict[str, bytes], config_hash: str, generation: int | None, time_s: int) -> bytes:
@@ -173,6 +173,10 @@ def _write(backups: Path, day: str, number: int, data: bytes) -> Path:
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, FILE_MODE)
+            owner = backups.stat()
+            with contextlib.suppress(PermissionError):
+                # What root writes here must not keep out whom the folder belongs to.
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
             file.write(data)
             file.flush()
             os.fsync(descriptor)

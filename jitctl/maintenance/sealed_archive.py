@@ -13,8 +13,6 @@ import tarfile
 import zlib
 from collections.abc import Mapping
 
-from jitctl.errors import JitError
-
 MAX_ARCHIVE_BYTES = 16 << 20
 MAX_UNPACKED_BYTES = 64 << 20
 _HEAD = b"\x1f\x8b\x08\x10" + bytes(4) + b"\x02\xff"
@@ -23,7 +21,7 @@ _SEAL = b"jitctl sha256:"
 FILE_MODE = 0o640
 
 
-class DamagedArchive(JitError):
+class DamagedArchive(ValueError):
     """Cut, changed, or not made by us; nothing of it is used."""
 
 
@@ -59,6 +57,8 @@ def unpack(data: bytes) -> dict[str, bytes]:
         if not whole:
             raise DamagedArchive("it is damaged, or unpacks to more than is sensible")
         return _members(plain)
+    except DamagedArchive:
+        raise
     except (zlib.error, tarfile.TarError, ValueError, EOFError, OverflowError) as error:
         raise DamagedArchive(f"it is damaged: {error}") from None
 

@@ -95,7 +95,7 @@ def test_every_flipped_or_cut_archive_is_refused(tmp_path, rng):
     damaged += [whole + b"x", b"", whole + whole]
     for data in damaged:
         path.write_bytes(data)
-        with pytest.raises(DamagedArchive):
+        with pytest.raises(JitError, match="damaged"):
             read(path)
     path.write_bytes(whole)
     assert read(path).files
@@ -141,7 +141,7 @@ def test_an_archive_that_leads_elsewhere_is_refused(tmp_path, name):
     digest = b"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
     body = manifest % (name.encode(), digest)
     path.write_bytes(pack({name: b"x", "config-backup.json": body}, time_s=0))
-    with pytest.raises(DamagedArchive, match="no file of a configuration"):
+    with pytest.raises(JitError, match="no file of a configuration"):
         read(path)
 
 
@@ -149,7 +149,7 @@ def test_a_manifest_that_lists_others_and_a_bomb_are_refused(tmp_path):
     path = tmp_path / "made-up.tar.gz"
     for body in (b"{}", b"[]", b"\xff", b'{"format": 2}', b"[" * 100_000):
         path.write_bytes(pack({"config/pools.toml": b"x", "config-backup.json": body}, time_s=0))
-        with pytest.raises(DamagedArchive):
+        with pytest.raises(JitError, match="manifest"):
             read(path)
     with pytest.raises(DamagedArchive, match="more than is sensible"):
         unpack(sealed(bytes(65 << 20)))

@@ -98,7 +98,7 @@ def config(
     }
     if reload and scene.engine_runs:
         why = reason or f"restore of {found.path.name}"
-        reply = flow.reload_or_undo(asked, scene, done, reason=why, restores=None)
+        reply = flow.reload_or_undo(asked, scene, wanted, done, reason=why, restores=None)
         options.warn_of_version(asked)
         body["reload"] = reply
         body["reloads"] = []

@@ -43,10 +43,10 @@ def diff(
     from jitctl.cli.config_view import reloads_of, restart_keys
     from jitctl.cli.files_put_back import as_wire
     from jitctl.cli.running_config import generation_side, running_side
-    from jitctl.config.compare import Side, differences, side_of
     from jitctl.config.generations import Generations
     from jitctl.config.source import STEMS
     from jitctl.errors import UsageError
+    from jitctl.maintenance.config_compare import Side, differences, side_of
 
     if files and to is not None:
         raise UsageError("either files or --to: both say what is compared")

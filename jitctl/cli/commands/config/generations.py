@@ -21,19 +21,13 @@ def generations(ctx: typer.Context, output: OutputOption = Format.TEXT) -> None:
 
     Example: jitctl config generations
     """
+    from jitctl.cli.running_config import require_readable
     from jitctl.config.generations import Generations
     from jitctl.config.load import load
-    from jitctl.errors import PermissionDenied
 
     folder, folders = options.config_dir(ctx), options.folders(ctx)
     kept = Generations(folders.data)
-    try:
-        if kept.folder.is_dir():
-            next(kept.folder.iterdir(), None)
-    except PermissionError:
-        raise PermissionDenied(
-            f"you may not read {kept.folder}", hint="repeat it as the daemon's user, or with sudo"
-        ) from None
+    require_readable(kept)
     asked = options.client(ctx, timeout_s=2.0)
     problem, files_hash = "", ""
     try:

@@ -94,7 +94,7 @@ def rollback(
         "keptIn": str(done.kept_in) if done.kept_in is not None else None,
     }
     if scene.engine_runs:
-        reply = flow.reload_or_undo(asked, scene, done, reason=why, restores=target.number)
+        reply = flow.reload_or_undo(asked, scene, wanted, done, reason=why, restores=target.number)
         options.warn_of_version(asked)
         body["reload"] = reply
         body["changed"] = body["changed"] or bool(reply.get("changed"))
@@ -105,13 +105,14 @@ def rollback(
 
 def _target(scene: Scene, kept: Generations, to: int | None) -> Generation:
     """Return the generation that is meant; raises `JitError` where there is none."""
-    from jitctl.cli.running_config import generation
+    from jitctl.cli.running_config import generation, require_readable
     from jitctl.errors import CannotDetermine, JitError
 
     finished = scene.finished["restores"] if scene.finished is not None else None
     number = to if to is not None else finished
     if number is not None:
         return generation(kept, number)
+    require_readable(kept)
     current = kept.current()
     if current is None:
         message = f"no generation of the configuration is kept in {kept.folder}"
