@@ -10,7 +10,7 @@ from jitctl.cli import options, render
 from jitctl.cli.options import OutputOption
 from jitctl.cli.render import Format
 
-app = typer.Typer(no_args_is_help=True, help="Back up the configuration.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
