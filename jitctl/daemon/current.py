@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from jitctl.config.generations import Generation, Generations
@@ -13,7 +13,7 @@ from jitctl.config.load import Config, load
 from jitctl.daemon.telemetry import Telemetry
 from jitctl.errors import JitError
 
-RETRY_S = 5.0
+RETRY_S = 2.0
 """How long after a failure the disk is asked again."""
 
 
@@ -21,14 +21,17 @@ class Current:
     """Keeps generations for the keeper; `generation` is what the engine runs by, or is started with."""
 
     def __init__(
-        self, data: Path, telemetry: Telemetry, monotonic_s: Callable[[], float] = time.monotonic
+        self,
+        data: Path,
+        telemetry: Telemetry,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.store = Generations(data)
         self.generation: Generation | None = None
         self._telemetry = telemetry
-        self._monotonic_s = monotonic_s
+        self._sleep = sleep
         self._confirmed: Generation | None = None
-        self._failed_s: float | None = None
+        self._trying = False
         self._one = asyncio.Lock()
         self._awaited: set[Generation] = set()
         """Kept, and the engine may yet take them over."""
@@ -45,6 +48,8 @@ class Current:
         if live is not None:
             return live
         with self._writing:
+            # What a killed keeper had offered is nobody's any more.
+            self._sweep()
             made = self.store.keep(
                 config.hash, config.texts, time_s=time.time(), who=who, verb=verb, why=why, restores=restores
             )
@@ -68,13 +73,10 @@ class Current:
         """Know what the engine runs by from now on, and what it will not take over any more."""
         self.generation = generation
         self._awaited -= {generation, *passed_over}
-        self._failed_s = None
 
     def due(self) -> bool:
-        """Whether the disk is still to be told, and not only just refused it."""
-        if self.generation == self._confirmed or self._one.locked():
-            return False
-        return self._failed_s is None or self._monotonic_s() - self._failed_s >= RETRY_S
+        """Whether the disk is still to be told, and nobody is about to."""
+        return self.generation != self._confirmed and not self._one.locked() and not self._trying
 
     async def confirm(self) -> str:
         """Name what runs as the current generation, and remove what nobody takes over any more.
@@ -89,15 +91,31 @@ class Current:
                 if running != self._confirmed:
                     await asyncio.to_thread(self.store.set_current, running)
             except JitError as error:
-                self._failed_s = self._monotonic_s()
-                self._telemetry.log(
-                    "generation_not_confirmed", level="error", generation=running.number, text=error.message
-                )
+                if not self._trying:
+                    event, number = "generation_not_confirmed", running.number
+                    self._telemetry.log(event, level="error", generation=number, text=error.message)
                 return error.message
-            self._confirmed, self._failed_s = running, None
-            await asyncio.to_thread(self._sweep, running)
+            if self._trying:
+                self._telemetry.log("generation_confirmed", generation=running.number)
+            self._confirmed = running
+            await asyncio.to_thread(self._sweep_alone)
             return ""
 
-    def _sweep(self, running: Generation) -> None:
+    async def confirm_later(self) -> None:
+        """Try `confirm` again every `RETRY_S` until it can be done; one who does so is enough."""
+        if self._trying:
+            return
+        self._trying = True
+        try:
+            while self.generation != self._confirmed:
+                await self._sleep(RETRY_S)
+                await self.confirm()
+        finally:
+            self._trying = False
+
+    def _sweep_alone(self) -> None:
         with self._writing:
-            self.store.sweep({running, *self._awaited})
+            self._sweep()
+
+    def _sweep(self) -> None:
+        self.store.sweep({each for each in (self.generation, *self._awaited) if each is not None})

@@ -140,7 +140,10 @@ class Keeper:
         if self.mode == "production":
             # It may come back like this without being validated anew.
             await asyncio.to_thread(self.validated.mark_running, self.config.hash)
-        return await self.current.confirm()
+        problem = await self.current.confirm()
+        if problem:
+            self._beside(self.current.confirm_later())
+        return problem
 
     async def wait_settled(self, limit_s: float) -> str:
         """Wait until the engine's start-up is over and return its state.

@@ -243,7 +243,7 @@ class ChainDesk:
             executor=parts.settings.executor,
             owner=parts.settings.owner,
             operators=operators,
-            pools=parts.picture.specs.keys(),
+            pools=parts.picture.known.keys(),
             is_an_attempts=accounted,
         )
         if flows:

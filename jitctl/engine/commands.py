@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from jitctl.domain.chain import Head
 from jitctl.domain.engine_state import CrisisLevel, EngineEvent, EngineState, IllegalMove
@@ -26,6 +26,8 @@ from jitctl.engine.within import within
 from jitctl.errors import CannotDetermine, JitError, PermissionDenied, PositionsOpen, Refused, UsageError
 
 Body = dict[str, Any]
+T = TypeVar("T")
+RESTORE_TIMEOUT_S = 0.2
 CLEAR_READ_TIMEOUT_S = 0.9
 """Nothing else is answered meanwhile, and a pause must be within a second."""
 
@@ -219,7 +221,7 @@ class Commands:
         """Return the watched pools with an open position, and what the executor holds back for any."""
         parts = self._parts
         return await asyncio.gather(
-            self._reads.open_pools_at(head, sorted(parts.picture.specs)),
+            self._reads.open_pools_at(head, sorted(parts.picture.known)),
             parts.ports.chain.reserved_wei(parts.settings.executor, head.hash),
         )
 
@@ -248,17 +250,20 @@ class Commands:
         same_pools = {spec.address: spec for spec in pools} == parts.picture.specs
         if not same_pools and parts.picture.head is not None:
             try:
-                balances, marks, guards = await within(
-                    parts.ports.clock,
-                    parts.settings.read_timeout_s,
-                    "loading the pools",
-                    self._load(pools, parts.picture.head),
+                balances, marks, guards = await self._unless_stopped(
+                    within(
+                        parts.ports.clock,
+                        parts.settings.read_timeout_s,
+                        "loading the pools",
+                        self._load(pools, parts.picture.head),
+                    )
                 )
             except JitError as error:
                 before = tuple(parts.picture.specs.values())
                 with contextlib.suppress(JitError):
                     # What cannot be read now is read again with the next block.
-                    await parts.ports.pool_book.load(before, parts.picture.head)
+                    load = parts.ports.pool_book.load(before, parts.picture.head)
+                    await within(parts.ports.clock, RESTORE_TIMEOUT_S, "loading the old pools", load)
                 raise Refused(
                     f"not reloaded: {error.message}", hint="the old configuration goes on; check the node"
                 ) from error
@@ -271,6 +276,20 @@ class Commands:
         told = {"generation": parts.picture.generation, "pools": len(pools), "who": asked.who}
         parts.ports.ledger.record("reload", told, parts.ports.clock.wall_s())
         return self._body(f"generation {parts.picture.generation}", changed=True)
+
+    async def _unless_stopped(self, reading: Coroutine[Any, Any, T]) -> T:
+        """Return what is read; raises `Refused` as soon as a pause, a halt or a stop waits for the loop."""
+        read = asyncio.create_task(reading)
+        stopped = asyncio.create_task(self._parts.inbox.urgent.wait())
+        try:
+            await asyncio.wait({read, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not read.done():
+                raise Refused("the bot was told to stop or pause meanwhile")
+            return read.result()
+        finally:
+            for task in (read, stopped):
+                task.cancel()
+            await asyncio.gather(read, stopped, return_exceptions=True)
 
     async def _load(
         self, pools: Sequence[PoolSpec], head: Head

@@ -10,6 +10,8 @@ from jitctl.domain.chain import ChainMoved, PendingGone, PendingTx
 from jitctl.domain.counters import Counters
 from jitctl.engine.events import Asked, EngineInput, Note, Replan
 
+_URGENT = frozenset({"pause", "emergency-stop", "stop"})
+
 
 class Inbox:
     """Satisfies `ports.Sink`. Single consumer; everything is called from the event loop's thread.
@@ -27,6 +29,8 @@ class Inbox:
         self._max_pending = max_pending
         self._counts = counts
         self._wake = asyncio.Event()
+        self.urgent = asyncio.Event()
+        """Set while a command waits that stops the bot: whoever holds the loop up gives it free."""
 
     def offer_pending(self, tx: PendingTx) -> None:
         """Queue a pending transaction; when the queue is full the oldest is dropped and counted."""
@@ -44,6 +48,7 @@ class Inbox:
     def ask(self, asked: Asked) -> None:
         """Queue an operator's command, before everything else; never dropped."""
         self._commands.append(asked)
+        self._mind_urgent()
         self._wake.set()
 
     def note(self, note: Note) -> None:
@@ -61,9 +66,17 @@ class Inbox:
         while True:
             for queue in (self._commands, self._chain, self._notes, self._replans, self._pending):
                 if queue:
-                    return queue.popleft()
+                    first = queue.popleft()
+                    self._mind_urgent()
+                    return first
             self._wake.clear()
             await self._wake.wait()
+
+    def _mind_urgent(self) -> None:
+        if any(asked.verb in _URGENT for asked in self._commands):
+            self.urgent.set()
+        else:
+            self.urgent.clear()
 
     def depths(self) -> dict[str, int]:
         """Return how many of each wait."""

@@ -27,11 +27,13 @@ class Picture:
     `synced` is False while something between the blocks is unknown; `pools_head` is the block that the pool
     book describes; it trails the head for a moment. `marks` are the external prices at the head, None until
     they are known: a market that has moved must be seen before the trade that follows it. `marks_failed` is
-    set where they could not be read. `behind_since_ns` is since when either is missing.
+    set where they could not be read. `behind_since_ns` is since when either is missing. `known` are the
+    watched pools and those that a reload has removed: what was begun there is still on its way, or open.
     """
 
     params: StrategyParams
     specs: Mapping[Address, PoolSpec]
+    known: Mapping[Address, PoolSpec] = field(default_factory=dict)
     head: Head | None = None
     head_ns: int = 0
     top_number: int = 0
@@ -59,6 +61,7 @@ class Picture:
         """Take over reloaded parameters and pools, in one step."""
         self.params = params
         self.specs = {spec.address: spec for spec in pools}
+        self.known = {**self.known, **self.specs}
         self.by_pair = index_pairs(self.specs)
         self._tightened = {}
         self.generation += 1
@@ -122,7 +125,7 @@ class Picture:
         left = dict(self.balances)
         for attempt in live:
             if attempt.state in OPEN_STATES and not attempt.dropped:
-                for token, amount in plan_needs(attempt.record.plan, self.specs):
+                for token, amount in plan_needs(attempt.record.plan, self.known):
                     left[token] = max(0, left.get(token, 0) - amount)
         return Capital(left)
 

@@ -85,7 +85,7 @@ class Reads:
         return None
 
     async def _positions(self, head: Head) -> Note | None:
-        pools = await self._try(self.open_pools_at(head, sorted(self._parts.picture.specs)))
+        pools = await self._try(self.open_pools_at(head, sorted(self._parts.picture.known)))
         if pools is not None:
             return OpenPositionsRead(pools, head.hash)
         return None

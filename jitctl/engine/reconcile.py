@@ -80,6 +80,10 @@ class Reconciler:
         specs = tuple(parts.picture.specs.values())
         if load:
             await parts.ports.pool_book.load(specs, head)
+        while load and specs != tuple(parts.picture.specs.values()):
+            # A reload came while we waited for the book: it is to hold what that has brought.
+            specs = tuple(parts.picture.specs.values())
+            await parts.ports.pool_book.load(specs, head)
         operators = parts.ports.signer.operators()
         found = await asyncio.gather(*(chain.nonce(operator, head.hash) for operator in operators))
         nonces = dict(zip(operators, found, strict=True))
@@ -87,7 +91,7 @@ class Reconciler:
         closes = await self._closes(attempts)
         ranges = nonce_ranges(nonces, known, attempts, dict(outcomes))
         explained = [await self._explain(each) for each in ranges if each.moved_without_us]
-        open_pools = await self._reads.open_pools_at(head, sorted(parts.picture.specs))
+        open_pools = await self._reads.open_pools_at(head, sorted(parts.picture.known))
         reserved_wei = 0
         if not open_pools:
             reserved_wei = await chain.reserved_wei(parts.settings.executor, head.hash)

@@ -98,7 +98,7 @@ class SyncDesk:
                 continue
             left_open = parts.follower.adopt(attempt, mined, head.number)
             # A close that we did not see may have followed: the chain's own word counts, where it was asked.
-            may_be_open = attempt.pool in synced.open_pools or attempt.pool not in parts.picture.specs
+            may_be_open = attempt.pool in synced.open_pools or attempt.pool not in parts.picture.known
             close_tx, close = synced.closes.get(attempt.attempt_id, (None, None))
             if close_tx is not None and (close is not None or may_be_open):
                 self._closing.adopt(attempt, close_tx, close, mined)

@@ -24,8 +24,8 @@ KEYS = {
     schema.EngineFigures: "pid alive responsive roundTripMs pingAgeS figuresAgeS",
     schema.CheckReport: "verb result checks configHash elapsedMs",
     schema.Finding: "name result detail remedy elapsedMs",
-    schema.ReloadReply: "verb changed stateBefore state message hint generation configHash dry changes needsRestart"
-    " warnings",
+    schema.ReloadReply: "verb changed stateBefore state message hint generation configHash dry changes"
+    " needsRestart warnings",
     schema.ChangedValue: "file key kind before after",
     schema.RunningConfig: "generation hash sinceS who verb why restores values",
     schema.PoolStatus: "headNumber problem pools headAgeS",

@@ -4,8 +4,8 @@
 beside the data folder), `halted`, `production`, `hang-on-pause` (it stops answering at the first pause),
 `hold-barrier` (and meanwhile keeps the submit barrier), `hang-on-stop`, `die-on-resume`, `leak` (writes a
 secret to its log and stderr), `collide` (its log line has fields named as what every line begins with),
-`refuse-reload`, `sick-pool`, `one-out` (a bundle for block 8 is out, and stays so), `position-open` (a
-position is open, and stays so).
+`refuse-reload`, `{engine-dies,keeper-dies,both-die}-{before,after}-swap` (at a reload), `sick-pool`,
+`one-out` (a bundle for block 8 is out, and stays so), `position-open` (a position is open, and stays so).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import sys
 import time
 from pathlib import Path
 
+from jitctl.config.generations import texts_in
+from jitctl.config.load import load
 from jitctl.config.locate import quick_folders
 from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply
 from jitctl.errors import JitError, LinkClosed, PermissionDenied, Refused, UsageError
@@ -44,7 +46,8 @@ CANARY = "c0ffee" * 10 + "c0ff"
 
 
 class Double:
-    def __init__(self, link: Link, words: set[str], data: Path) -> None:
+    def __init__(self, link: Link, words: set[str], data: Path, config_dir: Path) -> None:
+        self.config_dir = config_dir
         self.link = link
         self.words = words
         self.base = data.parent
@@ -79,6 +82,13 @@ class Double:
                 {**body, "counts": COUNTS, "stages": STAGES},
             )
         )
+
+    def die_at(self, point: str) -> None:
+        """End this process, its keeper, or both, as `kill -9` does."""
+        if self.words & {f"keeper-dies-{point}", f"both-die-{point}"}:
+            os.kill(os.getppid(), signal.SIGKILL)
+        if self.words & {f"engine-dies-{point}", f"both-die-{point}"}:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def hang(self) -> None:
         held = self.barrier.try_shared() if "hold-barrier" in self.words else None
@@ -128,9 +138,14 @@ class Double:
             case "reload":
                 if "refuse-reload" in self.words:
                     raise Refused("not reloaded: the node is away")
+                folder, wanted = Path(str(command.args["folder"])), str(command.args["hash"])
+                if load(self.config_dir, texts_in(folder, self.config_dir)).hash != wanted:
+                    raise Refused("the generation is not what was validated")
+                self.die_at("before-swap")
                 self.generation += 1
-                self.config_hash = str(command.args["hash"])
+                self.config_hash = wanted
                 self.become(self.state, self.reason)
+                self.die_at("after-swap")
                 return {"changed": True, "message": f"generation {self.generation}"}
             case "pool-status":
                 row = {
@@ -204,7 +219,7 @@ async def main() -> int:
     faulthandler.register(signal.SIGUSR1)
     link = await Link.open(socket.socket(fileno=found.link_fd))
     data = quick_folders(found.config_dir).data
-    return await Double(link, set(os.environ.get("JITCTL_DOUBLE", "").split()), data).run()
+    return await Double(link, set(os.environ.get("JITCTL_DOUBLE", "").split()), data, found.config_dir).run()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from installation import eventually, write_config
 
+from jitctl.config.generations import Generations
+from jitctl.config.load import load
 from jitctl.control.client import Client
 from jitctl.daemon.link import Failed, Link
 from jitctl.devnet.network import Devnet
@@ -81,6 +83,33 @@ def processes_of(folder):
                 yield int(entry.name)
 
 
+async def reloads(net, status):
+    """A pool is disabled and taken up again, and the disk says by what the engine trades."""
+    pools = net.folder / "config" / "pools.toml"
+    whole, kept = pools.read_text(), Generations(net.folder / "data")
+    name = load(pools.parent).pools.pools[-1].name
+    head, _, last = whole.rpartition("[[pools]]")
+    off = (
+        head + "[[pools]]" + last.replace("enabled = true", 'enabled = false\ndisabled_because = "too thin"')
+    )
+    for text, enabled in ((off, False), (whole, True)):
+        pools.write_text(text)
+        reply = await jitctl(net, "reload-pools", "--reason", "try")
+        changed = {each["key"]: each["after"] for each in reply["changes"]}
+        assert changed[f"pools[{name}].enabled"] is enabled
+        rows = (await jitctl(net, "pool-status"))["pools"]
+        assert [row["enabled"] for row in rows if row["name"] == name] == [enabled]
+        assert all(row["healthy"] for row in rows if row["enabled"])
+        current = kept.current()
+        assert (current.number, current.hash) == (reply["generation"], status()["configHash"])
+        assert current.hash == load(pools.parent).hash
+    pools.write_text(whole.replace("fee_pips", "fee_pipz", 1))
+    error = (await jitctl(net, "reload-pools", code=4))["error"]
+    assert any("fee_pipz" in each["key"] for each in error["problems"])
+    pools.write_text(whole)
+    assert kept.current() == current
+
+
 async def live(net):
     started = await jitctl(net, "start", "--mode", "test")
     assert (started["state"], started["mode"]) == ("RUNNING", "test")
@@ -111,6 +140,8 @@ async def live(net):
     switched = await jitctl(net, "start", "--mode", "production", "--yes", "--force", "--reason", "go")
     assert (switched["mode"], switched["keeperPid"]) == ("production", net.keeper_pid)
     net.engine_pid = switched["engine"]["pid"]
+
+    await reloads(net, status)
 
     # A crash is seen, and the engine comes back paused.
     os.kill(net.engine_pid, signal.SIGKILL)

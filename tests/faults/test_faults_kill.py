@@ -9,7 +9,10 @@ import time
 
 import pytest
 
+from jitctl.config.generations import Generations
+from jitctl.config.load import load
 from jitctl.domain.attempt_state import OPEN_STATES, AttemptState
+from jitctl.errors import JitError
 from jitctl.safety.process_identity import ProcessIdentity
 from tests.conftest import FULL
 
@@ -109,4 +112,38 @@ async def test_both_die_at_once(rig, rng):
     await gone(rig, status["keeperPid"])
     await back_again(rig)
     await rig.lands()
+    await rig.whole()
+
+
+async def test_they_die_during_a_reload(rig, rng):
+    """The next start runs one whole generation, and the disk names just that one; trading goes on."""
+    pools, kept = rig.net.folder / "config" / "pools.toml", Generations(rig.net.folder / "data")
+    whole = pools.read_text()
+    head, _, last = whole.rpartition("[[pools]]")
+    texts = (f"{head}[[pools]]{last.replace('enabled = true', 'enabled = false')}", whole)
+    assert texts[0] != texts[1]
+    for number in range(40 if FULL else 2):
+        rig.trade()
+        status = await rig.status()
+        pids = (status["engine"]["pid"], status["keeperPid"])
+        before = status["configHash"]
+        pools.write_text(texts[number % 2])
+        reloading = asyncio.create_task(rig.ask("reload-pools"))
+        # This is the moment that is drawn.
+        await asyncio.sleep(rng.uniform(0, 0.6))
+        victims = rng.choice((pids[:1], pids[1:], pids))
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        answer = await asyncio.gather(reloading, return_exceptions=True)
+        assert isinstance(answer[0], dict | JitError)
+        await gone(rig, pids[0])
+        current = kept.current()
+        assert current.hash in (before, load(pools.parent).hash)
+        status = await back_again(rig)
+        current = kept.current()
+        assert (current.number, current.hash) == (status["generation"], status["configHash"])
+        assert load(pools.parent, kept.texts(current, pools.parent)).hash == current.hash
+        assert current.hash == load(pools.parent).hash
+        assert not list(kept.folder.glob(".*"))
+        await rig.lands()
     await rig.whole()
