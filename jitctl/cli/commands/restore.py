@@ -47,8 +47,8 @@ def config(
     Example: jitctl restore config 20260131 --reload --yes --reason "the new pools were wrong"
     """
     from jitctl.cli import files_put_back as flow
-    from jitctl.cli.config_view import reloads_of, restart_keys
     from jitctl.cli.confirm import confirm, place
+    from jitctl.cli.difference_view import reloads_of, restart_keys
     from jitctl.config.load import load
     from jitctl.maintenance.config_backup import named, read
 
@@ -125,7 +125,7 @@ def _of_the_bot(scene: Any, body: dict[str, Any]) -> str:
 
 
 def _difference_lines(body: dict[str, Any]) -> list[str]:
-    from jitctl.cli.config_view import difference_lines
+    from jitctl.cli.difference_view import difference_lines
 
     if body["problem"]:
         return [render.printable(f"the files are not valid now: {body['problem']}")]
@@ -133,7 +133,7 @@ def _difference_lines(body: dict[str, Any]) -> list[str]:
 
 
 def _text(body: dict[str, Any]) -> str:
-    from jitctl.cli.config_view import apply_lines
+    from jitctl.cli.difference_view import apply_lines
 
     lines = [render.printable(body["message"])]
     if body["finished"]:

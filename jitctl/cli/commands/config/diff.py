@@ -40,7 +40,7 @@ def diff(
 
     Example: jitctl config diff pools.toml --generation 3
     """
-    from jitctl.cli.config_view import reloads_of, restart_keys
+    from jitctl.cli.difference_view import reloads_of, restart_keys
     from jitctl.cli.files_put_back import as_wire
     from jitctl.cli.running_config import generation_side, running_side
     from jitctl.config.generations import Generations
@@ -124,7 +124,7 @@ def _named(side: Any) -> dict[str, Any]:
 
 
 def _text(body: dict[str, Any]) -> str:
-    from jitctl.cli.config_view import apply_lines, difference_lines
+    from jitctl.cli.difference_view import apply_lines, difference_lines
 
     before, after = body["before"], body["after"]
     number = f" (generation {before['generation']})" if before["generation"] else ""

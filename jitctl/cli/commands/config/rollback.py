@@ -39,8 +39,8 @@ def rollback(
     Example: jitctl config rollback --to 3 --yes --reason "the new limits lose money"
     """
     from jitctl.cli import files_put_back as flow
-    from jitctl.cli.config_view import restart_keys
     from jitctl.cli.confirm import confirm, place
+    from jitctl.cli.difference_view import restart_keys
     from jitctl.cli.running_config import whole
     from jitctl.config.generations import Generations
 
@@ -146,7 +146,7 @@ def _message(scene: Scene, body: dict[str, Any]) -> str:
 
 
 def _difference_lines(body: dict[str, Any]) -> list[str]:
-    from jitctl.cli.config_view import difference_lines
+    from jitctl.cli.difference_view import difference_lines
 
     if body["problem"]:
         return [render.printable(f"the files are not valid now: {body['problem']}")]
