@@ -23,6 +23,16 @@ ReportOutputOption = Annotated[
     render.ReportFormat,
     typer.Option("-o", "--output", envvar="JITCTL_OUTPUT", show_envvar=False, help="text, json or md."),
 ]
+CheckOutputOption = Annotated[
+    render.CheckFormat,
+    typer.Option(
+        "-o",
+        "--output",
+        envvar="JITCTL_OUTPUT",
+        show_envvar=False,
+        help="text, json, github, sarif or junit.",
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 10 on warnings.")]
 

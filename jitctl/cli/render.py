@@ -44,6 +44,16 @@ class ReportFormat(StrEnum):
     MARKDOWN = "md"
 
 
+class CheckFormat(StrEnum):
+    """What a check of configuration files can print."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+    JUNIT = "junit"
+
+
 def result(data: dict[str, Any], output: str, text: Callable[[dict[str, Any]], str]) -> None:
     """Print a verb's data: itself under `json`, else what `text` makes of it."""
     if output == Format.JSON:

@@ -37,6 +37,7 @@ VERBS = (
     Verb("stop", "Lifecycle", DAEMON, "End the bot in good order."),
     Verb("restart", "Lifecycle", LOCAL, "Stop the bot in good order and start it again."),
     Verb("validate-config", "Configuration", LOCAL, "Check configuration files and list every problem."),
+    Verb("validate-strategy-config", "Configuration", LOCAL, "Check strategy.toml and list every problem."),
     Verb("config", "Configuration", LOCAL, "See and handle the configuration: schema, values, generations."),
     Verb(
         "reload-pools",

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from jitctl.config import rules, shape
+from jitctl.config import texts as all_texts
+from jitctl.config.alert_models import AlertsConfig
 from jitctl.config.locate import Folders, folders_of
-from jitctl.config.models import AlertsConfig, MainConfig, PoolsConfig
+from jitctl.config.models import MainConfig, PoolsConfig
 from jitctl.config.problems import ConfigInvalidError, Problem, dotted, errors_of
+from jitctl.config.rules.finding import Parts
 from jitctl.config.source import Source, Texts, parse, read_texts
 from jitctl.config.strategy_models import StrategyConfig
 
@@ -65,18 +68,12 @@ def load(config_dir: Path, texts: Texts | None = None, unread: Sequence[Problem]
     if texts is None:
         texts, unread = read_texts(config_dir)
     found = examine(texts)
-    unread_files = {problem.file for problem in unread}
-    missing = [
-        Problem("JC001", str(config_dir / f"{stem}.toml"), 1, 1, "", "the file is missing")
-        for stem in REQUIRED
-        if stem not in texts
-        and not unread_files & {str(config_dir / f"{stem}{end}") for end in (".toml", ".json")}
-    ]
+    missing = absent(config_dir, texts, unread)
     problems = [*missing, *unread, *found.problems]
     errors = errors_of(problems)
     if errors:
         raise ConfigInvalidError(errors)
-    models = {stem: found.models.get(stem) or model() for stem, model in MODELS.items()}
+    models = completed(found.models)
     main = typing.cast(MainConfig, models["jitctl"])
     return Config(
         main=main,
@@ -90,10 +87,21 @@ def load(config_dir: Path, texts: Texts | None = None, unread: Sequence[Problem]
     )
 
 
+def absent(folder: Path, texts: Texts, unread: Iterable[Problem] = ()) -> list[Problem]:
+    """Return a problem for each file that the bot needs and that neither is in `texts` nor is unreadable."""
+    there = {problem.file for problem in unread}
+    return [
+        Problem("JC001", str(folder / f"{stem}.toml"), 1, 1, "", "the file is missing")
+        for stem in REQUIRED
+        if stem not in texts and not there & {str(folder / f"{stem}{end}") for end in (".toml", ".json")}
+    ]
+
+
 def examine(texts: Texts) -> Examined:
     """Hold files against their shapes and against each other; needs no other file, no key and no network."""
     sources: dict[str, Source] = {}
     models: dict[str, BaseModel] = {}
+    judged: dict[str, BaseModel | Parts] = {}
     problems: list[Problem] = []
     for stem, text in texts.items():
         source = parse(text)
@@ -101,11 +109,12 @@ def examine(texts: Texts) -> Examined:
             problems.append(source)
             continue
         sources[stem] = source
-        model, found = shape.validate(source, MODELS[stem])
-        problems += found
-        if model is not None:
-            models[stem] = model
-    for finding in rules.findings(models):
+        shaped = shape.validate(source, MODELS[stem])
+        problems += [*source.flaws, *shaped.problems, *all_texts.findings(source)]
+        if shaped.model is not None:
+            models[stem] = shaped.model
+        judged[stem] = shaped.model or Parts(shaped.parts, shaped.kept)
+    for finding in rules.findings(judged):
         source = sources[finding.file]
         line, column = source.positions.of(finding.path)
         problems.append(
@@ -113,7 +122,14 @@ def examine(texts: Texts) -> Examined:
                 finding.rule, source.name, line, column, dotted(finding.path), finding.message, finding.hint
             )
         )
+    order = {str(text.path): index for index, text in enumerate(texts.values())}
+    problems.sort(key=lambda each: (order[each.file], each.line, each.column))
     return Examined(sources, models, problems)
+
+
+def completed(models: Mapping[str, BaseModel]) -> dict[str, BaseModel]:
+    """Return the models with the defaults of the files that need not be there."""
+    return {stem: models.get(stem) or model() for stem, model in MODELS.items()}
 
 
 def hash_of(models: Mapping[str, BaseModel]) -> str:

@@ -11,11 +11,14 @@ from jitctl.config.values import (
     AddressText,
     AsTuple,
     BaseUnits,
+    GroupName,
+    HashText,
     HttpUrl,
     Milliseconds,
     Name,
     PathText,
     Seconds,
+    Symbol,
     Wei,
     WsUrl,
     refuse,
@@ -103,6 +106,13 @@ class RoutersConfig(Model):
     universal: Addresses = ()
 
 
+class UniswapConfig(Model):
+    """What a pool's address follows from; on Ethereum both default to Uniswap's own."""
+
+    factory: AddressText | None = None
+    pool_init_code_hash: HashText | None = None
+
+
 class RelayConfig(Model):
     name: Name
     url: HttpUrl
@@ -116,7 +126,7 @@ class PricesConfig(Model):
 
     source: Literal["feeds", "pool_twap"] = "feeds"
     max_age_s: Seconds = 3600.0
-    feeds: dict[str, AddressText] = {}
+    feeds: dict[Symbol, AddressText] = {}
 
 
 def _hung_after(value: float) -> float:
@@ -149,8 +159,8 @@ class HttpConfig(Model):
 class SocketConfig(Model):
     """Groups that may use the control socket; empty means the daemon's own group, and no viewers."""
 
-    operator_group: str = ""
-    viewer_group: str = ""
+    operator_group: GroupName = ""
+    viewer_group: GroupName = ""
 
 
 def _unit_name(value: str) -> str:
@@ -175,6 +185,7 @@ class MainConfig(Model):
     wallet: WalletConfig
     executor: ExecutorConfig
     routers: RoutersConfig = RoutersConfig()
+    uniswap: UniswapConfig = UniswapConfig()
     relays: Annotated[tuple[RelayConfig, ...], AsTuple, Field(max_length=32)] = ()
     prices: PricesConfig = PricesConfig()
     engine: EngineConfig = EngineConfig()
@@ -184,7 +195,7 @@ class MainConfig(Model):
 
 
 class TokenConfig(Model):
-    symbol: Annotated[str, Field(min_length=1, max_length=32)]
+    symbol: Symbol
     address: AddressText
     decimals: Annotated[int, Field(ge=0, le=36)]
 
@@ -222,11 +233,5 @@ class LimitsConfig(Model):
 
     min_profit_wei: Wei
     max_notional_wei: Wei
-    max_per_token: dict[str, BaseUnits] = {}
+    max_per_token: dict[Symbol, BaseUnits] = {}
     size_share_bps: Annotated[int, Field(gt=0, le=10_000)] = 10_000
-
-
-class AlertsConfig(Model):
-    """alerts.toml: who is called; rules and routes follow with the alerting verbs."""
-
-    contacts: dict[str, str] = {}

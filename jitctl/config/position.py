@@ -5,8 +5,11 @@ Both scanners expect text that its parser has already accepted; they skip values
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from typing import NamedTuple
 
 Path = tuple[str | int, ...]
@@ -19,17 +22,30 @@ class Position(NamedTuple):
     column: int
 
 
+class Duplicate(NamedTuple):
+    """A key that one JSON object gives again: its path, where it stands, and where it stood before."""
+
+    path: Path
+    position: Position
+    first: Position
+
+
 class Positions:
     """Positions by path; asking for an absent path gives its nearest known parent."""
 
     def __init__(self, text: str, offsets: dict[Path, int]) -> None:
-        self._text = text
         self._offsets = offsets
+        self._line_starts = [0, *(found.end() for found in re.finditer("\n", text))]
 
     def of(self, path: Path) -> Position:
         while path and path not in self._offsets:
             path = path[:-1]
-        return position_at(self._text, self._offsets.get(path, 0))
+        return self.at(self._offsets.get(path, 0))
+
+    def at(self, offset: int) -> Position:
+        """Return the position of a character offset."""
+        line = bisect_right(self._line_starts, offset)
+        return Position(line, offset - self._line_starts[line - 1] + 1)
 
 
 def position_at(text: str, offset: int) -> Position:
@@ -42,9 +58,17 @@ def locate_toml(text: str) -> Positions:
 
 
 def locate_json(text: str) -> Positions:
+    return scan_json(text)[0]
+
+
+def scan_json(text: str) -> tuple[Positions, list[Duplicate]]:
+    """Return where every key stands, and which ones their object gives twice."""
     scan = _JsonScan(text)
     scan.value(())
-    return Positions(text, scan.offsets)
+    positions = Positions(text, scan.offsets)
+    return positions, [
+        Duplicate(path, positions.at(offset), positions.at(first)) for path, offset, first in scan.again
+    ]
 
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
@@ -108,13 +132,29 @@ class _Scan(ABC):
 
 
 class _JsonScan(_Scan):
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.again: list[tuple[Path, int, int]] = []
+        self.objects: list[dict[str, int]] = []
+
     def value(self, path: Path) -> None:
         self.skip(_BLANK)
-        super().value(path)
+        if self.peek() == "{":
+            self.objects.append({})
+            super().value(path)
+            self.objects.pop()
+        else:
+            super().value(path)
 
     def pair(self, path: Path) -> None:
         start = self.at
-        key = (*path, self.skip(_STRING)[1:-1])
+        quoted = self.skip(_STRING)
+        name = json.loads(quoted) if "\\" in quoted else quoted[1:-1]
+        key = (*path, name)
+        known = self.objects[-1]
+        if name in known:
+            self.again.append((key, start, known[name]))
+        known.setdefault(name, start)
         self.offsets[key] = start
         self.skip(_BLANK)
         self.at += 1  # the colon
@@ -141,40 +181,47 @@ class _TomlScan(_Scan):
         start = self.at
         is_array = self.text.startswith("[[", self.at)
         self.at += 2 if is_array else 1
-        keys = self.dotted()
+        keys = [name for name, _ in self.dotted()]
         self.at += 2 if is_array else 1
         path: Path = ()
         for key in keys[:-1]:
-            path = self.latest((*path, key))
+            path = (*path, key)
+            self.offsets.setdefault(path, start)
+            path = self.latest(path)
         path = (*path, keys[-1])
         if is_array:
             self.offsets.setdefault(path, start)
             self.arrays[path] = self.arrays.get(path, -1) + 1
-        path = self.latest(path)
-        self.offsets.setdefault(path, start)
+            path = self.latest(path)
+        # Not only where nothing is known: a table's own header may follow those of its sub-tables.
+        self.offsets[path] = start
         return path
 
     def latest(self, path: Path) -> Path:
         """Inside an array of tables a header speaks of its newest table."""
         return (*path, self.arrays[path]) if path in self.arrays else path
 
-    def dotted(self) -> list[str]:
+    def dotted(self) -> list[tuple[str, int]]:
+        """Skip a key such as `a."b c".d`; return its parts and where each begins."""
         keys = []
         while True:
             self.skip(_SPACE)
+            start = self.at
             if self.peek() in ("'", '"'):
-                keys.append(self.skip(_STRING)[1:-1])
+                quoted = self.skip(_STRING)
+                escaped = quoted[0] == '"' and "\\" in quoted
+                name = tomllib.loads(f"name = {quoted}")["name"] if escaped else quoted[1:-1]
             else:
-                keys.append(self.skip(_BARE_KEY))
+                name = self.skip(_BARE_KEY)
+            keys.append((name, start))
             self.skip(_SPACE)
             if self.peek() != ".":
                 return keys
             self.at += 1
 
     def pair(self, path: Path) -> None:
-        start = self.at
-        for key in self.dotted():
-            path = (*path, key)
+        for name, start in self.dotted():
+            path = (*path, name)
             self.offsets.setdefault(path, start)
         self.at += 1  # the equals sign
         self.skip(_SPACE)

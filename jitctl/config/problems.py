@@ -27,12 +27,16 @@ class Problem:
         """Return `error` or `warning`; only errors keep a configuration from being taken over."""
         return BY_ID[self.rule].severity
 
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}"
-        level = "" if self.severity == ERROR else f" {self.severity}:"
-        key = f" {self.key}:" if self.key else ""
+    @property
+    def text(self) -> str:
+        """Return key, message and hint, for whoever is told file, line and rule in another way."""
+        key = f"{self.key}: " if self.key else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{where}: {self.rule}{level}{key} {self.message}{hint}"
+        return f"{key}{self.message}{hint}"
+
+    def __str__(self) -> str:
+        level = "" if self.severity == ERROR else f" {self.severity}:"
+        return f"{self.file}:{self.line}:{self.column}: {self.rule}{level} {self.text}"
 
 
 class ConfigInvalidError(ConfigError):
@@ -71,8 +75,10 @@ def errors_of(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def dotted(path: tuple[str | int, ...]) -> str:
-    """Return `("pools", 0, "fee_pips")` as `pools[0].fee_pips`."""
+    """Return `("pools", 0, "fee_pips")` as `pools[0].fee_pips`; half a character is shown as its escape."""
     text = ""
     for part in path:
+        if isinstance(part, str):
+            part = part.encode("utf-8", "backslashreplace").decode()
         text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
     return text

@@ -2,64 +2,150 @@
 
 from __future__ import annotations
 
-import difflib
+import types
 import typing
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
+from jitctl.config.nearest import did_you_mean
 from jitctl.config.problems import Problem, dotted
 from jitctl.config.source import Source
+from jitctl.config.wording import wording
 
-_RULE_BY_TYPE = {"extra_forbidden": "JC101", "missing": "JC102"}
+_RULE_BY_TYPE = {"extra_forbidden": "JC101", "missing": "JC102", "union_tag_not_found": "JC102"}
 _RANGE_TYPES = (
     "greater_than", "less_than", "too_short", "too_long", "string_too", "multiple_of", "finite_number",
 )  # fmt: skip
+_RELAY_KEYS = ("identity_keystore", "identity_passphrase_file")
+Path = tuple[str | int, ...]
 
 
-def validate(source: Source, model: type[BaseModel]) -> tuple[BaseModel | None, list[Problem]]:
-    """Return a file's values, or everything that is wrong with them."""
+@dataclass(frozen=True)
+class Shaped:
+    """A file's values; where some of it is wrong, `model` is None and `parts` has what is right.
+
+    `kept` says by key which elements of a list `parts` holds, by their index in the file.
+    """
+
+    model: BaseModel | None
+    problems: list[Problem]
+    parts: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, list[int]] = field(default_factory=dict)
+
+
+def validate(source: Source, model: type[BaseModel]) -> Shaped:
+    """Return a file's values, or everything that is wrong with them and what is right all the same."""
     try:
-        return model.model_validate(source.data), []
+        return Shaped(model.model_validate(source.data), [])
     except ValidationError as error:
-        return None, [_problem(source, model, details) for details in error.errors(include_url=False)]
+        problems = [_problem(source, model, details) for details in error.errors(include_url=False)]
+        return Shaped(None, problems, *_parts(source.data, model))
+
+
+def _parts(data: dict[str, Any], model: type[BaseModel]) -> tuple[dict[str, Any], dict[str, list[int]]]:
+    parts: dict[str, Any] = {}
+    kept: dict[str, list[int]] = {}
+    for name, info in model.model_fields.items():
+        if name not in data:
+            if not info.is_required():
+                parts[name] = info.get_default(call_default_factory=True)
+            continue
+        value = data[name]
+        whole = _part(model, name, value)
+        if whole is not None:
+            parts[name] = whole
+        elif isinstance(value, list) and _is_list(info.annotation):
+            found = [(index, _part(model, name, [each])) for index, each in enumerate(value)]
+            kept[name] = [index for index, each in found if each is not None]
+            parts[name] = tuple(each[0] for _, each in found if each is not None)
+    return parts, kept
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(typing.get_origin(each) in (tuple, list) for each in _members(annotation))
+
+
+def _part(model: type[BaseModel], name: str, value: Any) -> Any:
+    try:
+        return getattr(_with_one_field(model, name).model_validate({name: value}), name)
+    except ValidationError:
+        return None
+
+
+@cache
+def _with_one_field(model: type[BaseModel], name: str) -> type[BaseModel]:
+    info = model.model_fields[name]
+    fields: dict[str, Any] = {name: (info.annotation, info)}
+    return create_model(f"{model.__name__}Part", __config__=model.model_config, **fields)
 
 
 def _problem(source: Source, model: type[BaseModel], details: ErrorDetails) -> Problem:
-    path, kind, message, hint = tuple(details["loc"]), details["type"], details["msg"], ""
+    kind = details["type"]
+    path = _path_in(source.data, details["loc"], kind)
+    message, hint = wording(details, path)
     if kind.startswith("JC"):
         rule = kind
+    elif kind == "missing" and path[0] == "relays" and path[-1] in _RELAY_KEYS:
+        rule = "JC126"
+        message = f"a relay takes signed requests only: {path[-1]} is missing"
     elif kind in _RULE_BY_TYPE:
         rule = _RULE_BY_TYPE[kind]
     else:
         rule = "JC104" if kind.startswith(_RANGE_TYPES) or "too_" in kind else "JC103"
     if kind == "extra_forbidden":
-        message = "unknown key"
-        near = difflib.get_close_matches(str(path[-1]), _keys_at(model, path[:-1]), n=1, cutoff=0.6)
-        hint = f"did you mean {near[0]!r}?" if near else ""
-    elif kind == "missing":
-        message = "this key is missing"
+        hint = did_you_mean(str(path[-1]), keys_at(model, path[:-1]))
     line, column = source.positions.of(path)
     return Problem(rule, source.name, line, column, dotted(path), message, hint)
 
 
-def _keys_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
-    """Return the keys that the model knows at `path`."""
-    for part in path:
-        if isinstance(part, int):
+def _path_in(data: Any, loc: Path, kind: str) -> Path:
+    """Return where an error is without what pydantic adds of its own, such as the member of a union."""
+    path: list[str | int] = []
+    for index, part in enumerate(loc):
+        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if in_list or (isinstance(data, dict) and part in data):
+            data = data[part]
+        elif not (kind == "missing" and index == len(loc) - 1):
             continue
-        field = model.model_fields.get(part)
-        inner = _model_in(field.annotation) if field else None
-        if inner is None:
-            return []
-        model = inner
-    return list(model.model_fields)
+        path.append(part)
+    # Which of the kinds is meant is said by one key.
+    return (*path, "kind") if kind.startswith("union_tag") else tuple(path)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the model inside an annotation such as `Annotated[tuple[Model, ...], ...]` or `Model | None`."""
-    inner = typing.get_args(annotation)
-    if not inner and isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in inner if (found := _model_in(part))), None)
+def keys_at(model: type[BaseModel], path: Path) -> list[str]:
+    """Return the keys that the model knows at `path`, of every member where there is a choice."""
+    found: list[Any] = [model]
+    for part in path:
+        found = [inner for each in found for inner in _step(each, part)]
+    models = [each for each in found if _is_model(each)]
+    return list(dict.fromkeys(key for each in models for key in each.model_fields))
+
+
+def _step(annotation: Any, part: str | int) -> list[Any]:
+    if _is_model(annotation):
+        info = annotation.model_fields.get(part)
+        return _members(info.annotation) if info else []
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is dict and isinstance(part, str):
+        return _members(inner[1])
+    if origin in (tuple, list) and isinstance(part, int):
+        return _members(inner[0])
+    return []
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Return what an annotation allows: `Annotated` and unions taken apart."""
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _members(inner[0])
+    if origin in (typing.Union, types.UnionType):
+        return [found for each in inner for found in _members(each)]
+    return [annotation]
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

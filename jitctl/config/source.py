@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from jitctl.config import position
 from jitctl.config.locate import MARKER
 from jitctl.config.pending_set import read_pending
-from jitctl.config.problems import Problem
+from jitctl.config.problems import Problem, dotted
 
 STEMS = ("jitctl", "pools", "strategy", "alerts")
 """Our files, each as .toml or .json."""
@@ -23,10 +23,18 @@ READS = 10
 
 @dataclass(frozen=True)
 class Text:
-    """A file's bytes, and its name: where the operator knows it, even where they were kept elsewhere."""
+    """A file's bytes, and its name: where the operator knows it, even where they were kept elsewhere.
+
+    `form` is `toml` or `json`; the name's suffix says so where it is empty.
+    """
 
     path: Path
     data: bytes
+    form: str = ""
+
+    @property
+    def is_json(self) -> bool:
+        return (self.form or self.path.suffix.removeprefix(".")) == "json"
 
 
 Texts = Mapping[str, Text]
@@ -35,11 +43,12 @@ Texts = Mapping[str, Text]
 
 @dataclass(frozen=True)
 class Source:
-    """A file that its parser accepts."""
+    """A file that its parser accepts; `flaws` are what is wrong with it as a whole all the same."""
 
     name: str
     positions: position.Positions
     data: dict[str, Any]
+    flaws: tuple[Problem, ...] = ()
 
 
 def read_texts(folder: Path) -> tuple[dict[str, Text], list[Problem]]:
@@ -104,27 +113,102 @@ def read_text(path: Path) -> Text | Problem:
 
 def parse(text: Text) -> Source | Problem:
     """Return what a file says, or why it says nothing."""
-    name, is_json = str(text.path), text.path.suffix == ".json"
+    name, is_json = str(text.path), text.is_json
+    if text.data.startswith(_BOMS):
+        message = "the file begins with a byte order mark"
+        return Problem("JC003", name, 1, 1, "", message, "save it as UTF-8 without a BOM")
     try:
         body = text.data.decode("utf-8")
     except UnicodeDecodeError as error:
         before = text.data[: error.start].decode("utf-8")
         line, column = position.position_at(before, len(before))
         return Problem("JC003", name, line, column, "", "cannot be read: this is no UTF-8")
+    if not body.strip():
+        return Problem("JC008", name, 1, 1, "", "the file is empty")
     try:
-        data: Any = json.loads(body) if is_json else tomllib.loads(body)
-    except json.JSONDecodeError as error:
-        return Problem("JC002", name, error.lineno, error.colno, "", f"not JSON: {error.msg}")
-    except tomllib.TOMLDecodeError as error:
-        return _toml_error(name, body, str(error))
+        return _parse_json(name, body) if is_json else _parse_toml(name, body)
     except (ValueError, RecursionError) as error:
         return _beyond(name, error)
+
+
+def _parse_toml(name: str, body: str) -> Source | Problem:
+    try:
+        data = tomllib.loads(body)
+    except tomllib.TOMLDecodeError as error:
+        return _toml_error(name, body, str(error))
+    return Source(name, position.locate_toml(body), data, tuple(_cut_off(name, body)))
+
+
+def _parse_json(name: str, body: str) -> Source | Problem:
+    try:
+        data = json.loads(body, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        return Problem("JC002", name, error.lineno, error.colno, "", f"not JSON: {error.msg}")
+    except _NoNumberError as error:
+        found = re.search(r'(?:"(?:\\.|[^"\\])*"|[^"])*?(' + re.escape(str(error)) + ")", body)
+        line, column = position.position_at(body, found.start(1) if found else 0)
+        return Problem("JC002", name, line, column, "", f"not JSON: {error} is no number of JSON")
     if not isinstance(data, dict):
         return Problem("JC002", name, 1, 1, "", "expected an object at the top")
-    try:
-        return Source(name, (position.locate_json if is_json else position.locate_toml)(body), data)
-    except RecursionError as error:
-        return _beyond(name, error)
+    positions, again = position.scan_json(body)
+    flaws = [
+        Problem("JC004", name, *each.position, dotted(each.path), f"given before, in line {each.first.line}")
+        for each in again
+    ]
+    if _HALF.search(body):
+        flaws += [
+            Problem("JC003", name, *positions.of(path), dotted(path), "half of a surrogate pair is no text")
+            for path in _halves(data, ())
+        ]
+    return Source(name, positions, data, tuple(flaws))
+
+
+_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+HEADER = 'ends with "# end of file"'
+"""A TOML file whose first line is a comment with these words is whole only with its last line."""
+LAST_LINE = "# end of file"
+
+
+class _NoNumberError(Exception):
+    """NaN or Infinity, which Python's parser would take."""
+
+
+def _no_number(text: str) -> None:
+    raise _NoNumberError(text)
+
+
+def _cut_off(name: str, body: str) -> Iterator[Problem]:
+    """Yield JC006 and JC007: signs that the end of a file is missing."""
+    first = body.split("\n", 1)[0]
+    lines = body.rstrip().split("\n")
+    if first.startswith("#") and HEADER in first and lines[-1].strip() != LAST_LINE:
+        message = f"the first line promises {LAST_LINE!r} as the last: the rest is missing"
+        yield Problem("JC006", name, len(lines), 1, "", message, "write the whole file again")
+    if not body.endswith("\n"):
+        last = body.rsplit("\n", 1)[-1]
+        message = "the last line has no end: it may be cut off"
+        hint = "write the whole file again, or end its last line"
+        yield Problem("JC007", name, body.count("\n") + 1, len(last) + 1, "", message, hint)
+
+
+def _halves(value: Any, path: position.Path) -> Iterator[position.Path]:
+    """Yield the paths of keys and texts that are no text."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if _is_half(key):
+                yield (*path, key)
+            else:
+                yield from _halves(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _halves(item, (*path, index))
+    elif isinstance(value, str) and _is_half(value):
+        yield path
+
+
+def _is_half(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _beyond(name: str, error: Exception) -> Problem:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from jitctl.config.models import LimitsConfig, Model
-from jitctl.config.values import Bps, refuse
+from jitctl.config.values import Bps, Wei, refuse
 from jitctl.strategy.limits import StrategyParams
 
 GasUnits = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -30,7 +30,10 @@ class BidConfig(Model):
 
 
 class GasConfig(Model):
-    """Gas units: our two legs, each tick that the mint initialises, and the victim's own use."""
+    """Gas units: our two legs, each tick that the mint initialises, and the victim's own use.
+
+    At `floor_gas_price_wei` a lone leg must not cost more than the least profit: else there is a warning.
+    """
 
     mint_gas: GasUnits = _DEFAULT.mint_gas_units
     tick_init_gas: GasUnits = _DEFAULT.tick_init_gas_units
@@ -40,6 +43,7 @@ class GasConfig(Model):
     victim_tick_gas: GasUnits = _DEFAULT.victim_tick_gas_units
     victim_fresh_tick_up_gas: GasUnits = _DEFAULT.victim_fresh_tick_up_gas_units
     victim_fresh_tick_down_gas: GasUnits = _DEFAULT.victim_fresh_tick_down_gas_units
+    floor_gas_price_wei: Wei = 100_000_000
 
 
 class MarginsConfig(Model):

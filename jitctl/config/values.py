@@ -3,68 +3,93 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from jitctl.domain.values import ZERO_ADDRESS
-from jitctl.domain.values import address as parse_address
+from jitctl.config.checksums import checksummed, has_mixed_case
+from jitctl.config.shown import named_character, odd_character, shown
 
 _UNITS = {"wei": 0, "gwei": 9, "ether": 18, "eth": 18}
-_AMOUNT = re.compile(r"([0-9][0-9_]*)(?:\.([0-9]+))?\s*(wei|gwei|ether|eth)", re.I)
-_SECRET = re.compile(r"(?:0x)?[0-9a-fA-F]{64}")
+_DIGITS = re.compile(r"[0-9](?:_?[0-9]){0,77}")
+_AMOUNT = re.compile(r"([0-9](?:_?[0-9]){0,40})(?:\.([0-9]{1,40}))?[ \t]*(wei|gwei|ether|eth)", re.I)
+_ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_.])?|[0-9a-f:.]*:[0-9a-f:.]*(?:%[a-z0-9]+)?")
+_HASH = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
-def refuse(rule: str, message: str) -> PydanticCustomError:
+def refuse(rule: str, message: str, hint: str = "") -> PydanticCustomError:
     """Return the validation error of one of our own rules."""
-    return PydanticCustomError(rule, message)
+    # Both go through a template of pydantic's: as values, so that braces in them are left alone.
+    return PydanticCustomError(rule, "{message}", {"message": message, "hint": hint})
 
 
 def _base_units(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.replace("_", "").isdecimal():
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
-    raise refuse("JC111", "expected an integer of base units (a number, or digits in quotes), never a float")
+    expected = "expected base units of the token: an integer, or its digits in quotes, never a float"
+    raise refuse("JC111", f"{expected}; found {shown(value)}")
 
 
 def _wei(value: Any) -> int:
-    if isinstance(value, str) and (found := _AMOUNT.fullmatch(value.strip())):
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and (found := _AMOUNT.fullmatch(value.strip(" "))):
         whole, fraction, unit = found.groups()
         digits = _UNITS[unit.lower()]
         fraction = fraction or ""
         if len(fraction) > digits:
-            raise refuse("JC112", f"{value!r} is finer than one wei")
+            raise refuse("JC112", f"{shown(value)} is finer than one wei")
         return int(whole) * int(10**digits) + int(fraction.ljust(digits, "0") or "0")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.replace("_", "").isdecimal():
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
-    raise refuse("JC111", 'expected wei: an integer, or text such as "0.002 ether" or "30 gwei"')
+    expected = 'expected wei: an integer, or text such as "0.002 ether" or "30 gwei"'
+    raise refuse("JC111", f"{expected}; found {shown(value)}")
 
 
 def _address(value: str) -> str:
-    try:
-        return parse_address(value)
-    except ValueError as error:
-        raise refuse("JC113", str(error)) from None
-
-
-def _real_address(value: str) -> str:
-    found = _address(value)
-    if found == ZERO_ADDRESS:
+    if not _ADDRESS.fullmatch(value):
+        detail = odd_character(value) or _no_digit(value) or f"{len(value)} characters"
+        raise refuse("JC113", f"expected 0x and 40 hex digits; found {shown(value)}: {detail}")
+    if has_mixed_case(value) and value[2:] != checksummed(value)[2:]:
+        message = f"the checksum of {value} is wrong: one of its characters is mistyped"
+        raise refuse("JC117", message, f"did you mean {checksummed(value)!r}? Compare every digit")
+    if int(value, 16) == 0:
         raise refuse("JC114", "the zero address is a placeholder: put the real address here")
-    return found
+    return value.lower()
+
+
+def _no_digit(value: str) -> str:
+    """Return which character of an address of the right length is no hex digit."""
+    digits = "0123456789abcdefABCDEF"
+    index = next((at for at, char in enumerate(value[2:], 3) if char not in digits), 0)
+    return f"character {index} is no hex digit" if index and len(value) == 42 else ""
+
+
+def _hash(value: str) -> str:
+    if not _HASH.fullmatch(value):
+        raise refuse("JC125", f"expected a hash: 0x and 64 hex digits; found {len(value)} characters")
+    return value.lower()
 
 
 def _url(schemes: tuple[str, ...]) -> Any:
     def check(value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not parts.hostname:
-            expected = " or ".join(f"{scheme}://" for scheme in schemes)
-            raise refuse("JC115", f"expected a URL that begins with {expected}")
+        expected = " or ".join(f"{scheme}://" for scheme in schemes)
+        if odd := odd_character(value):
+            raise refuse("JC115", f"no URL: {odd}")
+        try:
+            parts = urlsplit(value)
+            host = parts.hostname or ""
+            usable = parts.scheme in schemes and bool(_HOST.fullmatch(host)) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or " " in value:
+            raise refuse("JC115", f"expected a URL that begins with {expected} and a host")
         if parts.username or parts.password:
             raise refuse("JC302", "a URL with a password is a secret: put it in a file of its own (*_file)")
         return value
@@ -75,8 +100,21 @@ def _url(schemes: tuple[str, ...]) -> Any:
 def _path(value: str) -> str:
     if not value.strip():
         raise refuse("JC116", "an empty path")
-    if _SECRET.fullmatch(value):
-        raise refuse("JC301", "this looks like a private key; name the file that holds it instead")
+    for index, char in enumerate(value, 1):
+        if unicodedata.category(char).startswith(("C", "Zl", "Zp")) or (char != " " and char.isspace()):
+            raise refuse(
+                "JC116", f"a path with what cannot be seen: character {index} is {named_character(char)}"
+            )
+    return value
+
+
+def _plain(value: str) -> str:
+    if odd := odd_character(value):
+        raise refuse("JC119", f"expected printable ASCII; {odd} in {ascii(value)[:60]}")
+    if value != value.strip():
+        raise refuse(
+            "JC119", f"begins or ends with a blank: {shown(value)}", f"did you mean {value.strip()!r}?"
+        )
     return value
 
 
@@ -86,13 +124,41 @@ def _tuple(value: Any) -> Any:
 
 AsTuple = BeforeValidator(_tuple)
 """TOML and JSON have lists; the models are frozen and hold tuples."""
-BaseUnits = Annotated[int, BeforeValidator(_base_units), Field(ge=0)]
-Wei = Annotated[int, BeforeValidator(_wei), Field(ge=0)]
-AddressText = Annotated[str, AfterValidator(_real_address)]
-HttpUrl = Annotated[str, _url(("http", "https"))]
-WsUrl = Annotated[str, _url(("ws", "wss"))]
+_MAX_BASE_UNITS, _MAX_WEI = 2**256 - 1, 10**27
+_PLAIN_DIGITS = r"^[0-9](_?[0-9])*$"
+_WITH_UNIT = r"^ *[0-9](_?[0-9])*(\.[0-9]+)?[ \t]*([wW][eE][iI]|[gG][wW][eE][iI]|[eE][tT][hH]([eE][rR])?) *$"
+
+
+def _amount_schema(maximum: int, *patterns: str) -> WithJsonSchema:
+    texts = [{"type": "string", "pattern": pattern} for pattern in patterns]
+    return WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0, "maximum": maximum}, *texts]})
+
+
+def _text_schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+BaseUnits = Annotated[
+    int,
+    BeforeValidator(_base_units),
+    Field(ge=0, le=_MAX_BASE_UNITS),
+    _amount_schema(_MAX_BASE_UNITS, _PLAIN_DIGITS),
+]
+Wei = Annotated[
+    int,
+    BeforeValidator(_wei),
+    Field(ge=0, le=_MAX_WEI),
+    _amount_schema(_MAX_WEI, _PLAIN_DIGITS, _WITH_UNIT),
+]
+"""Up to 10^9 ether: more than there is."""
+AddressText = Annotated[str, AfterValidator(_address), _text_schema(r"^0[xX][0-9a-fA-F]{40}$")]
+HashText = Annotated[str, AfterValidator(_hash), _text_schema(r"^0x[0-9a-fA-F]{64}$")]
+HttpUrl = Annotated[str, _url(("http", "https")), _text_schema(r"^[hH][tT][tT][pP][sS]?://")]
+WsUrl = Annotated[str, _url(("ws", "wss")), _text_schema(r"^[wW][sS][sS]?://")]
 PathText = Annotated[str, AfterValidator(_path)]
 Bps = Annotated[int, Field(ge=0, le=10_000)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Milliseconds = Annotated[int, Field(gt=0, le=60_000)]
-Name = Annotated[str, Field(min_length=1, max_length=80)]
+Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_plain)]
+Symbol = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_plain)]
+GroupName = Annotated[str, Field(max_length=80), AfterValidator(_plain)]

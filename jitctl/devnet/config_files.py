@@ -9,6 +9,8 @@ from typing import Any
 import tomli_w
 from eth_keyfile.keyfile import create_keyfile_json
 
+from jitctl.config.checksums import checksummed
+from jitctl.config.source import HEADER, LAST_LINE
 from jitctl.devnet.accounts import Cast, DevAccount
 from jitctl.devnet.anvil import SLOTS_IN_AN_EPOCH
 from jitctl.devnet.executor_setup import MAX_NOTIONAL_WEI
@@ -60,6 +62,7 @@ def write_config(
     slot_seconds: float,
     executor: Address,
     deploy_block: int,
+    factory: Address,
     pools: tuple[PoolSpec, ...],
     price_feeds: dict[str, Address],
     routers: dict[str, Address],
@@ -69,6 +72,8 @@ def write_config(
     """Write `folder`/config; return it. `urls` has node, node_ws, verify and relay."""
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
+    symbols = {token.symbol for pool in pools for token in (pool.token0, pool.token1)}
+    feeds = {symbol: checksummed(feed) for symbol, feed in price_feeds.items() if symbol in symbols}
     _write_toml(
         config / "jitctl.toml",
         {
@@ -86,12 +91,13 @@ def write_config(
                     for index in range(operators)
                 ]
             },
-            "executor": {"address": executor, "deploy_block": deploy_block},
+            "executor": {"address": checksummed(executor), "deploy_block": deploy_block},
             "routers": {
-                "v3": [routers["v3"]],
-                "swap_router02": [routers["swapRouter02"]],
-                "universal": [routers["universal"]],
+                "v3": [checksummed(routers["v3"])],
+                "swap_router02": [checksummed(routers["swapRouter02"])],
+                "universal": [checksummed(routers["universal"])],
             },
+            "uniswap": {"factory": checksummed(factory)},
             "relays": [
                 {
                     "name": "door",
@@ -101,7 +107,7 @@ def write_config(
                     "timeout_ms": 400,
                 }
             ],
-            "prices": {"source": "feeds", "max_age_s": MAX_MARK_AGE_S, "feeds": dict(price_feeds)},
+            "prices": {"source": "feeds", "max_age_s": MAX_MARK_AGE_S, "feeds": feeds},
             "http": {"host": "127.0.0.1", "port": http_port},
         },
     )
@@ -115,17 +121,17 @@ def write_config(
             }
         },
     )
-    _write_toml(config / "alerts.toml", {"contacts": {"primary": "nobody: this is a devnet"}})
+    _write_toml(config / "alerts.toml", {"contacts": {"primary": "nobody@devnet.invalid"}})
     return config
 
 
 def _pool_table(pool: PoolSpec) -> dict[str, Any]:
     def side(token: Token) -> dict[str, Any]:
-        return {"symbol": token.symbol, "address": token.address, "decimals": token.decimals}
+        return {"symbol": token.symbol, "address": checksummed(token.address), "decimals": token.decimals}
 
     return {
         "name": pool.name,
-        "address": pool.address,
+        "address": checksummed(pool.address),
         "token0": side(pool.token0),
         "token1": side(pool.token1),
         "fee_pips": pool.fee_pips,
@@ -136,7 +142,8 @@ def _pool_table(pool: PoolSpec) -> dict[str, Any]:
 
 
 def _write_toml(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(tomli_w.dumps(data))
+    first = f"# {path.stem} of a devnet. This file {HEADER}."
+    path.write_text(f"{first}\n{tomli_w.dumps(data)}{LAST_LINE}\n")
 
 
 def _write_secret(path: Path, text: str) -> None:

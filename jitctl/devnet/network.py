@@ -166,6 +166,7 @@ class Devnet:
             slot_seconds=float(step_s(self._slot_seconds)),
             executor=self.executor,
             deploy_block=deploy_block,
+            factory=self.uniswap.factory,
             pools=self.uniswap.pools,
             price_feeds=self.uniswap.price_feeds,
             routers=self.uniswap.routers,

@@ -77,6 +77,11 @@ def anvil_path() -> Path:
     return _present(package, None) / "bin" / "anvil"
 
 
+def folder_of(package: Package) -> Path:
+    """Return the folder of a package that somebody else pins, fetching it if need be."""
+    return _present(package, None)
+
+
 @functools.cache
 def artifact(key: str, contract_name: str) -> dict[str, Any]:
     """Return `{"abi", "bytecode"}` (creation code, 0x hex) of a contract in the package `key`.
@@ -277,3 +282,7 @@ def _unpack(tarball: bytes, package: Package, folder: Path) -> None:
         raise ToolchainError(f"cannot unpack {package.name}: {error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    ensure()

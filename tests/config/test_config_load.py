@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "daemon"))
 from installation import JITCTL_TOML, POOLS_TOML, STRATEGY_TOML, WETH, write_config
 
 from jitctl.config.domain_types import pool_specs, routers, strategy_params
-from jitctl.config.judge import check_file
+from jitctl.config.judge import judge
 from jitctl.config.load import load
 from jitctl.config.locate import find_config_dir, quick_folders
 from jitctl.config.problems import ConfigInvalidError
@@ -149,13 +149,13 @@ def test_missing_file_and_missing_folder(tmp_path):
 def test_broken_json_is_reported_not_raised(tmp_path, text):
     path = tmp_path / "pools.json"
     path.write_text(text)
-    assert check_file(path)
+    assert judge([path]).problems
 
 
 def test_file_that_is_not_utf8_is_reported(tmp_path):
     path = tmp_path / "pools.toml"
     path.write_bytes(b"name = '\xff'")
-    assert check_file(path)[0].rule == "JC003"
+    assert judge([path]).problems[0].rule == "JC003"
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def usual_recursion_limit():
 def test_what_is_beyond_the_parsers_is_reported(tmp_path, suffix, value):
     path = tmp_path / f"pools{suffix}"
     path.write_text(f"pools = {value}" if suffix == ".toml" else f'{{"pools": {value}}}')
-    assert check_file(path)[0].rule == "JC003"
+    assert judge([path]).problems[0].rule == "JC003"
 
 
 @pytest.mark.usefixtures("usual_recursion_limit")

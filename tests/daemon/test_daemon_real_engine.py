@@ -13,6 +13,7 @@ from pathlib import Path
 
 from installation import eventually, write_config
 
+from jitctl.config.checksums import checksummed
 from jitctl.config.generations import Generations
 from jitctl.config.load import load
 from jitctl.control.client import Client
@@ -50,7 +51,7 @@ async def test_a_daemon_life_on_a_devnet(tmp_path):
 async def test_an_executor_that_is_none_ends_the_start(tmp_path):
     async with Devnet(tmp_path) as net:
         file = net.folder / "config" / "jitctl.toml"
-        file.write_text(file.read_text().replace(net.executor, "0x" + "77" * 20))
+        file.write_text(file.read_text().replace(checksummed(net.executor), "0x" + "77" * 20))
         error = (await jitctl(net, "start", "--mode", "test", code=4))["error"]
         assert "no JitExecutor at 0x7777" in error["message"]
 
@@ -163,7 +164,7 @@ async def live(net):
     os.kill(net.keeper_pid, signal.SIGKILL)
     await until(lambda: ProcessIdentity.of(net.engine_pid) is None, "the engine ends")
     file = net.folder / "config" / "jitctl.toml"
-    file.write_text(file.read_text() + "\n[engine]\nhung_after_s = 3\n")
+    file.write_text(file.read_text().replace("[http]", "[engine]\nhung_after_s = 3\n\n[http]"))
     again = await jitctl(net, "start", "--mode", "test")
     net.keeper_pid, net.engine_pid = again["keeperPid"], again["engine"]["pid"]
     assert again["state"] == "PAUSED"

@@ -8,6 +8,7 @@ import tomllib
 import pytest
 from eth_keyfile import decode_keyfile_json
 
+from jitctl.config.checksums import checksummed
 from jitctl.devnet.accounts import cast
 from jitctl.devnet.calldata import Interface
 from jitctl.devnet.door_client import DoorError
@@ -102,7 +103,7 @@ async def test_the_written_configuration_is_complete_and_private(net, door):
     config = net.folder / "config"
     main = tomllib.loads((config / "jitctl.toml").read_text())
     assert main["nodes"][0]["http_url"] == net.manifest.rpc_url
-    assert main["executor"]["address"] == net.executor
+    assert main["executor"]["address"] == checksummed(net.executor)
     pools = tomllib.loads((config / "pools.toml").read_text())["pools"]
     assert len(pools) == len(net.manifest.pools)
     for row in (

@@ -332,18 +332,32 @@ def _states_of(outcome: Outcome | None) -> set[AttemptState]:
     return {AttemptState.SUBMITTED} if outcome is None else {state[outcome], AttemptState.SETTLED}
 
 
-@pytest.fixture
-async def world(tmp_path: Path, rng: random.Random) -> AsyncIterator[World]:
-    """The bot in production, in step with a devnet whose slots the test builds."""
+Configure = Callable[[Path], None]
+
+
+@contextlib.asynccontextmanager
+async def running_world(
+    folder: Path, rng: random.Random, configure: Configure | None = None
+) -> AsyncIterator[World]:
+    """Yield the bot in production, in step with a devnet; `configure` may edit its configuration first."""
     seed = rng.randrange(2, 1 << 30)
     print(f"devnet seed: {seed}")
     async with contextlib.AsyncExitStack() as stack:
-        net = await stack.enter_async_context(Devnet(tmp_path / "net", None, seed))
+        net = await stack.enter_async_context(Devnet(folder, None, seed))
         users = await stack.enter_async_context(Traffic(net.manifest.rpc_url, net.manifest, seed))
         door = await stack.enter_async_context(DoorClient(net.manifest.rpc_url, net.manifest.admin_url))
         bot = Bot(net.folder / "config")
         stack.push_async_callback(bot.ensure_gone)
+        if configure is not None:
+            configure(net.folder / "config")
         await bot.verb("start", "--mode", "production", "--yes", "--force", "--reason", "test")
         running = World(net, users, bot, door, rng)
         await running.in_step()
+        yield running
+
+
+@pytest.fixture
+async def world(tmp_path: Path, rng: random.Random) -> AsyncIterator[World]:
+    """The bot in production, in step with a devnet whose slots the test builds."""
+    async with running_world(tmp_path / "net", rng) as running:
         yield running

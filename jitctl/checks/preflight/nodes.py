@@ -42,7 +42,10 @@ def fact(suffix: str) -> Callable[[Context], Awaitable[Verdict]]:
         if suffix == "syncing":
             found += await _look(context, "lag")
         return together(
-            [Verdict(each.result, f"{_name(each)}: {each.detail}", each.remedy) for each in found],
+            [
+                Verdict(each.result, f"{_name(each)}: {each.detail}", each.remedy, about=_name(each))
+                for each in found
+            ],
             "; ".join(_distinct(found)),
         )
 

@@ -69,14 +69,16 @@ async def _pool(node: Believed, spec: PoolSpec, factory: Address | None) -> Verd
     found = await _words(node, spec.address, [call for call, _ in expected.values()])
     remedy = f"correct {spec.name} in pools.toml"
     if not any(found):
-        return failed(f"{spec.name}: {spec.address} does not answer as a Uniswap v3 pool", remedy)
+        return failed(
+            f"{spec.name}: {spec.address} does not answer as a Uniswap v3 pool", remedy, about=spec.name
+        )
     differs = [
         f"{name} is {_shown(value)}, not {_shown(wanted)}"
         for (name, (_, wanted)), value in zip(expected.items(), found, strict=True)
         if value != wanted
     ]
     if differs:
-        return failed(f"{spec.name}: {', '.join(differs)}", remedy)
+        return failed(f"{spec.name}: {', '.join(differs)}", remedy, about=spec.name)
     if factory is None:
         return None
     tokens_and_fee = b"".join(
@@ -85,7 +87,8 @@ async def _pool(node: Believed, spec: PoolSpec, factory: Address | None) -> Verd
     )
     listed = await _word(node, factory, _GET_POOL + tokens_and_fee)
     if listed != int(spec.address, 16):
-        return failed(f"{spec.name}: the factory's pool is {_shown(listed)}, not {spec.address}", remedy)
+        text = f"{spec.name}: the factory's pool is {_shown(listed)}, not {spec.address}"
+        return failed(text, remedy, about=spec.name)
     return None
 
 
@@ -96,7 +99,7 @@ async def _token(node: Believed, token: Token) -> Verdict | None:
     text = f"{token.symbol} has {decimals} decimals, not {token.decimals}"
     if decimals is None:
         text = f"{token.symbol}: {token.address} does not answer as a token"
-    return failed(text, f"correct {token.symbol} in pools.toml")
+    return failed(text, f"correct {token.symbol} in pools.toml", about=token.symbol)
 
 
 def _shown(value: int | None) -> str:
@@ -147,9 +150,11 @@ def _ages(context: Context, ages: dict[str, float | None]) -> Verdict:
     for symbol, age_s in ages.items():
         if age_s is None:
             text = f"{symbol} has no price"
-            verdicts.append(failed(text, f"check [prices] for {symbol}: swaps in its pools are left alone"))
+            remedy = f"check [prices] for {symbol}: swaps in its pools are left alone"
+            verdicts.append(failed(text, remedy, about=symbol))
         elif age_s > limit_s:
             text = f"{symbol}'s price is {age_s:.0f} s old, the limit is {limit_s:.0f} s"
-            verdicts.append(failed(text, "wait for the feed, choose another, or raise [prices] max_age_s"))
+            remedy = "wait for the feed, choose another, or raise [prices] max_age_s"
+            verdicts.append(failed(text, remedy, about=symbol))
     oldest_s = max((age_s for age_s in ages.values() if age_s is not None), default=0.0)
     return together(verdicts, f"{len(ages)} tokens, the oldest price is {oldest_s:.0f} s old")

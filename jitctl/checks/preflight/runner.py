@@ -77,6 +77,8 @@ CHECKS: dict[str, Check] = {
     "alert-routes": Check(daemon.alert_routes, _DISK),
 }
 
+Heard = Callable[[str, Verdict], None]
+"""Told of each verdict with its parts, of which a finding keeps only the text."""
 Ended = Callable[[str, int, int], None]
 """Told of each check that ends: its name, how many have, and how many there are."""
 
@@ -88,6 +90,7 @@ async def preflight(
     skip: Sequence[str] = (),
     host: Host | None = None,
     ended: Ended = lambda _name, _done, _all: None,
+    heard: Heard = lambda _name, _verdict: None,
     bounds: Bounds = Bounds(),  # noqa: B008  # frozen
 ) -> CheckReport:
     """Return a finding for each chosen check within `bounds`; raises `UsageError` for a wrong name.
@@ -97,7 +100,7 @@ async def preflight(
     names = chosen(only, skip)
     began = time.monotonic()
     context = Context(config, host or Host(), bounds)
-    tasks = {asyncio.create_task(_run(name, CHECKS[name], context), name=name): name for name in names}
+    tasks = {asyncio.create_task(_run(name, CHECKS[name], context, heard), name=name): name for name in names}
     found: dict[str, Finding] = {}
     try:
         try:
@@ -121,7 +124,7 @@ async def preflight(
     )
 
 
-async def _run(name: str, check: Check, context: Context) -> Finding:
+async def _run(name: str, check: Check, context: Context, heard: Heard) -> Finding:
     began = time.monotonic()
     try:
         async with asyncio.timeout(context.bounds.check_s):
@@ -135,6 +138,7 @@ async def _run(name: str, check: Check, context: Context) -> Finding:
     except Exception as defect:
         text = f"this check has a defect: {type(defect).__name__}"
         verdict = unknown(text, "please report it; the other checks are not affected")
+    heard(name, verdict)
     elapsed_ms = round(1000 * (time.monotonic() - began), 1)
     return Finding(name, verdict.result, verdict.detail, verdict.remedy, elapsed_ms)
 

@@ -12,11 +12,16 @@ _SHOWN = 5
 
 
 class Verdict(NamedTuple):
-    """`result` is pass, warn, fail or unknown; `remedy` is empty for a pass."""
+    """`result` is pass, warn, fail or unknown; `remedy` is empty for a pass.
+
+    `about` is the pool, token or node that it is about, `parts` what it was put together from.
+    """
 
     result: str
     detail: str
     remedy: str = ""
+    about: str = ""
+    parts: tuple[Verdict, ...] = ()
 
 
 class NotAsked(Exception):
@@ -36,8 +41,8 @@ def warned(detail: str, remedy: str) -> Verdict:
     return Verdict(WARN, detail, remedy)
 
 
-def failed(detail: str, remedy: str) -> Verdict:
-    return Verdict(FAIL, detail, remedy)
+def failed(detail: str, remedy: str, *, about: str = "") -> Verdict:
+    return Verdict(FAIL, detail, remedy, about)
 
 
 def unknown(detail: str, remedy: str) -> Verdict:
@@ -53,7 +58,8 @@ def together(verdicts: Iterable[Verdict], summary: str) -> Verdict:
     if not wrong:
         return passed(summary)
     remedies = dict.fromkeys(each.remedy for each in wrong if each.remedy)
-    return Verdict(wrong[0].result, listed(each.detail for each in wrong), listed(remedies))
+    details = listed(each.detail for each in wrong)
+    return Verdict(wrong[0].result, details, listed(remedies), parts=tuple(wrong))
 
 
 def listed(texts: Iterable[str]) -> str:

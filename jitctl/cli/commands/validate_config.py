@@ -2,59 +2,49 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
-from jitctl.cli import options, render
-from jitctl.cli.options import OutputOption
-from jitctl.cli.render import Format
+from jitctl.cli import config_view
+from jitctl.cli.config_view import FilesArgument, OnlineOption
+from jitctl.cli.options import CheckOutputOption, StrictOption
+from jitctl.cli.render import CheckFormat
+
+
+class Kind(StrEnum):
+    """Which of our files something is."""
+
+    JITCTL = "jitctl"
+    POOLS = "pools"
+    STRATEGY = "strategy"
+    ALERTS = "alerts"
 
 
 def validate_config(
     ctx: typer.Context,
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[FILE...]", help="Files to check; none means the whole folder."),
+    files: FilesArgument = None,
+    kind: Annotated[
+        Kind | None, typer.Option("--as", help="Which file it is; else its name says so, or its keys.")
     ] = None,
-    output: OutputOption = Format.TEXT,
+    strict: StrictOption = False,
+    online: OnlineOption = False,
+    output: CheckOutputOption = CheckFormat.TEXT,
 ) -> None:
     """Check configuration files and list every problem.
 
-    Without files, the whole folder and the rules across its files are checked. Exit code 0 valid, 4 if
-    anything is wrong; each problem comes with file, line, column and the rule's id.
+    Without files, the whole folder. A file is judged by itself and beside the others of its folder; only
+    its own problems count, each with file, line, column, key and the rule's id. Needs no key, no network
+    and no daemon, except for --online. Exit code 0 valid, 4 for errors, 10 for warnings alone with --strict,
+    8 if --online got no answer.
 
     Example: jitctl validate-config
 
-    Example: jitctl validate-config config/pools.toml
+    Example: jitctl validate-config config/pools.toml new/strategy.json
+
+    Example: git show main:config/pools.toml | jitctl validate-config -
+
+    Example: jitctl validate-config -o github
     """
-    from dataclasses import asdict
-
-    from jitctl.config.judge import check_file
-    from jitctl.config.load import load
-    from jitctl.config.problems import ConfigInvalidError
-
-    body: dict[str, Any] = {"valid": True, "files": [str(file) for file in files or []], "problems": []}
-    try:
-        if files:
-            problems = [problem for file in files for problem in check_file(file)]
-            if problems:
-                raise ConfigInvalidError(problems)
-        else:
-            folder = options.config_dir(ctx)
-            body["files"] = [str(folder)]
-            body["configHash"] = load(folder).hash
-    except ConfigInvalidError as error:
-        body |= {"valid": False, "problems": [asdict(problem) for problem in error.problems]}
-    render.result(body, output, _text)
-    if not body["valid"]:
-        raise typer.Exit(4)
-
-
-def _text(body: dict[str, Any]) -> str:
-    if body["valid"]:
-        return f"valid: {', '.join(body['files'])}"
-    from jitctl.config.problems import Problem
-
-    return "\n".join(str(Problem(**problem)) for problem in body["problems"])
+    config_view.check(ctx, files, kind=kind, strict=strict, online=online, output=output)

@@ -1,29 +1,44 @@
 """Rules across keys and files. A check names the files that it reads as its parameters.
 
-It is run once all of them have the right shape: `main` is jitctl.toml; `pools`, `strategy`, `alerts`.
+It is run once all of them have the right shape: `main` is jitctl.toml; `pools`, `strategy`, `alerts`. A
+parameter that may be None is a file that helps but need not be there. Where a file is wrong in one part,
+checks still see the rest of it: one that asks for what is wrong is left out, and so is one that concludes
+from what a file does not say (`needs_whole`).
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
-from pydantic import BaseModel
-
-from jitctl.config.rules import alerts, main, pools, strategy
-from jitctl.config.rules.finding import Finding
+from jitctl.config.rules import alerts, main, money, pool_address, pools, strategy, urls
+from jitctl.config.rules.finding import Finding, PartIsWrongError, Parts
 
 PARAMETER_BY_STEM = {"jitctl": "main", "pools": "pools", "strategy": "strategy", "alerts": "alerts"}
 CHECKS = tuple(
-    (check, tuple(inspect.signature(check).parameters))
-    for module in (pools, main, strategy, alerts)
+    (check, inspect.signature(check).parameters)
+    for module in (pools, pool_address, main, urls, strategy, money, alerts)
     for check in module.CHECKS
 )
 
 
-def findings(models: Mapping[str, BaseModel]) -> Iterator[Finding]:
-    """Yield what every check finds whose files are all in `models`, which goes by file stem."""
+def findings(models: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what every check finds whose files are all in `models` (or their `Parts`), by file stem."""
     given = {PARAMETER_BY_STEM[stem]: model for stem, model in models.items()}
-    for check, needs in CHECKS:
-        if all(name in given for name in needs):
-            yield from check(**{name: given[name] for name in needs})
+    for check, parameters in CHECKS:
+        if any(
+            each.default is inspect.Parameter.empty and name not in given for name, each in parameters.items()
+        ):
+            continue
+        files = {name: given.get(name) for name in parameters}
+        if getattr(check, "needs_whole", False) and any(isinstance(each, Parts) for each in files.values()):
+            continue
+        try:
+            found = list(check(**files))
+        except PartIsWrongError:
+            continue
+        for finding in found:
+            model = models[finding.file]
+            yield replace(finding, path=model.path_of(finding.path)) if isinstance(model, Parts) else finding

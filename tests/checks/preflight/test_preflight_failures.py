@@ -182,7 +182,7 @@ async def test_a_ledger_is_looked_at_while_it_is_written(bot: ReadyBot) -> None:
 
 
 async def test_nobody_to_call(bot: ReadyBot) -> None:
-    bot.edit("alerts", dict.clear)
+    bot.edit("alerts", lambda alerts: alerts["contacts"].clear())
     assert await bot.noticed() == {"alert-routes": "warn"}
 
 

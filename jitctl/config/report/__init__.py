@@ -1,0 +1,1 @@
+"""A judgement in the formats that other programs read: GitHub's workflow commands, SARIF and JUnit."""
