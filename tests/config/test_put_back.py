@@ -80,7 +80,7 @@ def test_every_file_is_replaced_and_the_earlier_set_is_kept_whole(tmp_path):
 
 def test_what_the_wanted_set_lacks_goes_and_a_file_of_the_other_form_too(tmp_path):
     config = write_config(tmp_path)
-    (config / "alerts.toml").write_text("")
+    (config / "alerts.toml").write_text("[contacts]\n")
     (config / "notes.txt").write_text("mine")
     wanted = texts_of(config, pools_json=pools_json(config))
     del wanted["alerts"]
@@ -158,7 +158,7 @@ def test_killed_at_any_step_the_folder_is_the_old_or_the_new_set_and_is_tidied_u
     for step in range(1, 400):
         folder = tmp_path / str(step)
         config = write_config(folder)
-        (config / "alerts.toml").write_text("")
+        (config / "alerts.toml").write_text("[contacts]\n")
         wanted = texts_of(config, strategy=NEW_STRATEGY, pools_json=pools_json(config))
         del wanted["alerts"]
         old, new = load(config).hash, load(config, wanted).hash

@@ -30,7 +30,7 @@ def test_restore_then_validate(installed, jitctl):
     archive, before = backed_up(jitctl), state(config)
     (config / "strategy.toml").write_text("[limits")
     (config / "pools.toml").unlink()
-    (config / "alerts.toml").write_text("")
+    (config / "alerts.toml").write_text("[contacts]\n")
     done = jitctl("restore", "config", "--yes", "-o", "json")
     assert done.returncode == 0, done.stderr
     body = json.loads(done.stdout)
