@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,17 @@ def test_a_start_finishes_what_was_interrupted(tmp_path):
         ]  # fmt: skip
         assert (config / "strategy.toml").read_text() == limits(10)
         assert keeper.client().call("status")["configHash"] == load(config).hash
+
+
+def test_of_rollbacks_at_once_each_is_whole_and_the_bot_runs_by_the_files(keeper, jitctl):
+    reloaded(keeper, jitctl, 10, 5)
+    wanted = {limits(10), STRATEGY_TOML}
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(jitctl, "config", "rollback", "--to", 1 + n % 2, "--yes") for n in range(6)]
+        codes = [each.result().returncode for each in asked]
+    assert 0 in codes and set(codes) <= {0, 9}, codes
+    assert sorted(path.name for path in keeper.config.iterdir()) == [
+        "jitctl.toml", "pools.toml", "strategy.toml",
+    ]  # fmt: skip
+    assert (keeper.config / "strategy.toml").read_text() in wanted
+    assert keeper.client().call("status")["configHash"] == load(keeper.config).hash
