@@ -17,7 +17,7 @@ from jitctl.control.schema import ActionRequest, ChangedValue, ReloadReply
 from jitctl.daemon.caller import Caller
 from jitctl.daemon.engine_child import reply_of
 from jitctl.daemon.keeper import Keeper, Offer
-from jitctl.errors import JitError, TimedOut
+from jitctl.errors import DaemonNotRunning, JitError, LinkClosed, TimedOut
 
 RELOAD_LIMIT_S = 15.0
 _NAMES = {
@@ -60,6 +60,12 @@ async def reload(keeper: Keeper, what: Reload, request: ActionRequest, caller: C
         raise TimedOut(
             f"{late.message}: it may still take over {_NAMES[what]}",
             hint="`jitctl status` shows by which configuration it trades; repeat the reload then",
+        ) from None
+    except LinkClosed:
+        await asyncio.to_thread(keeper.current.drop, generation)
+        raise DaemonNotRunning(
+            "the engine ended during the reload",
+            hint=f"the next start reads the files anew: jitctl start --mode {keeper.mode}",
         ) from None
     except JitError:
         await asyncio.to_thread(keeper.current.drop, generation)

@@ -61,12 +61,18 @@ async def test_a_reload_that_comes_late_is_known_and_can_be_taken_back(tmp_path,
         async with asyncio.timeout(20), keeper.changed:
             await keeper.changed.wait_for(lambda: keeper.config.hash != config.hash)
         assert keeper.config.hash == keeper.status().config_hash
+        async with asyncio.timeout(20):
+            while (named := keeper.current.store.current()).number != 2:
+                await asyncio.sleep(0)
+        assert (named.hash, named.verb, named.who) == (keeper.config.hash, "reload-strategy", "ann")
         trail = (tmp_path / "data" / "audit.jsonl").read_text().splitlines()
         assert ('"outcome": "timed_out"' in trail[-2], '"outcome": "ok"' in trail[-1]) == (True, True)
         assert "nothing to reload" in (await acting.act("reload-strategy", ActionRequest(), ANN)).message
         write_config(tmp_path)
         assert (await acting.act("reload-strategy", ActionRequest(), ANN)).changed
         assert keeper.config.hash == keeper.status().config_hash == config.hash
+        assert [each.number for each in keeper.current.store.all()] == [1, 2, 3]
+        assert keeper.current.store.current().hash == config.hash
 
 
 async def test_while_a_reload_is_unanswered_nothing_is_called_as_it_was(tmp_path, monkeypatch):

@@ -11,7 +11,9 @@ from jitctl.cli.options import OutputOption, StrictOption
 from jitctl.cli.render import Format
 
 WIDE = 100
-"""From this width on there is room for the liquidity."""
+"""From this width on there is room for liquidity and protocol fee."""
+WIDEST, SHORT = 140, 48
+"""From this width on there is room for reasons of this length; else they are below the table."""
 
 
 def pool_status(ctx: typer.Context, strict: StrictOption = False, output: OutputOption = Format.TEXT) -> None:
@@ -49,12 +51,16 @@ def _text(found: dict[str, Any]) -> str:
 
     width = render.terminal_width()
     wide = width is None or width >= WIDE
+    reasons = [
+        (pool.get("name"), str(pool["reason"])) for pool in found.get("pools", []) if pool.get("reason")
+    ]
+    beside = (width is None or width >= WIDEST) and all(len(why) <= SHORT for _, why in reasons)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     more = ("liquidity", "protocol fee") if wide else ()
     for title in ("pool", "healthy", "1 WETH is", *more, "landed", "net today"):
         table.add_column(title, justify="left" if title in ("pool", "healthy") else "right", no_wrap=True)
-    if wide:
-        table.add_column("why not", overflow="fold")
+    if beside:
+        table.add_column("why not", no_wrap=True)
     for pool in found.get("pools", []):
         table.add_row(
             render.printable(str(pool.get("name"))),
@@ -63,13 +69,10 @@ def _text(found: dict[str, Any]) -> str:
             *([_short(pool.get("liquidity")), _protocol_fee(pool.get("feeProtocol"))] if wide else []),
             f"{pool.get('landedToday')} of {pool.get('attemptsToday')}",
             ether(pool.get("netWeiToday") or "0", 6 if wide else 3),
-            *([render.printable(str(pool.get("reason") or ""))] if wide else []),
+            *([render.printable(str(pool.get("reason") or ""))] if beside else []),
         )
     lines = [render.rich_text(table).strip("\n")]
-    reasons = [
-        (pool.get("name"), pool.get("reason")) for pool in found.get("pools", []) if pool.get("reason")
-    ]
-    if not wide:
+    if not beside:
         lines += [render.wrapped("", render.printable(f"{name}: {why}"), indent=0) for name, why in reasons]
     if found.get("headNumber") is not None:
         age_s = found.get("headAgeS")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from installation import POOLS_TOML, running_keeper, write_config
+
+from jitctl.cli import render
+from jitctl.cli.commands import pool_status
 
 
 def test_healthy_pools_are_0(keeper, jitctl):
@@ -38,3 +42,20 @@ def test_a_disabled_pool_is_10_under_strict(jitctl, tmp_path):
 
 def test_pool_status_of_nothing_is_3(installed, jitctl):
     assert jitctl("pool-status").returncode == 3
+
+
+@pytest.mark.parametrize("width", [70, 100, 140, None])
+def test_every_column_has_its_place_from_100_on(monkeypatch, width):
+    monkeypatch.setattr(render, "terminal_width", lambda: width)
+    row = {
+        "name": "WETH/USDC-0.05%", "enabled": True, "healthy": True, "price": "3123.45 USDC",
+        "liquidity": "123456789012345678", "feeProtocol": 4 + (6 << 4), "landedToday": 12,
+        "attemptsToday": 345, "netWeiToday": "123456789012345678",
+    }  # fmt: skip
+    off = row | {"name": "WETH/DAI-0.3%", "enabled": False, "healthy": None, "reason": "disabled: too thin"}
+    text = pool_status._text({"headNumber": 7, "headAgeS": 1.25, "pools": [row, off]})
+    assert max(map(len, text.splitlines())) <= (width or 160)
+    shown = ["WETH/USDC-0.05%", "yes", "off", "3123.45 USDC", "12 of 345", "disabled: too thin", "1.2 s old"]
+    if width != 70:
+        shown += ["1.23e+17", "1/4 1/6"]
+    assert [each for each in shown if each not in text] == []
