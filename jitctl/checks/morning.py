@@ -18,6 +18,8 @@ SUCCESS_GOAL, SUCCESS_FLOOR = 0.60, 0.40
 PROFIT_TO_GAS_GOAL = 2.0
 LATENCY_GOAL_MS, LATENCY_CEILING_MS = 150.0, 200.0
 ERRORS_GOAL = 0.05
+NAMED = 3
+"""How many differing keys are named; `config diff` shows all."""
 NOTHING_SENT = "nothing was sent: nothing to judge"
 
 Body = Mapping[str, Any]
@@ -29,7 +31,8 @@ class Morning:
 
     `missing["silent"]` says that a daemon is there and does not answer, `missing["denied"]` that the
     caller may not ask it, `missing["hint"]` what to do,
-    `missing["log"]` where the log is.
+    `missing["log"]` where the log is. `differing` names what differs between the files and what runs, with
+    the verb that takes it over.
     """
 
     health: Body | None
@@ -39,6 +42,7 @@ class Morning:
     days: Sequence[Body] | None
     config_hash: str | None
     missing: Mapping[str, str]
+    differing: Sequence[str] = ()
 
 
 def findings(found: Morning) -> Iterable[Finding]:
@@ -162,9 +166,11 @@ def _configuration(found: Morning) -> Finding:
     if running is None:
         return Finding("configuration", PASS, "the files are valid; nothing runs with them")
     if running != found.config_hash:
-        remedy = "restart, or reload, to take over the files; or put them back"
-        return Finding("configuration", WARN, "the files differ from what runs", remedy)
-    return Finding("configuration", PASS, f"what runs is what the files say, {running[:12]}")
+        named = ", ".join(found.differing[:NAMED]) + (", ..." if len(found.differing) > NAMED else "")
+        detail = "the files differ from what runs" + (f": {named}" if named else "")
+        remedy = "see: jitctl config diff; take them over, or put back what runs: jitctl config rollback"
+        return Finding("configuration", WARN, detail, remedy)
+    return Finding("configuration", PASS, f"the files say it as it runs, {running[:12]}")
 
 
 def _latency(found: Morning) -> Finding:

@@ -54,6 +54,8 @@ VERBS = (
     Verb("verify-no-open-positions", "Incident", LOCAL, "Ask the chain whether anything is open."),
     Verb("emergency-position-check", "Incident", LOCAL, "Ask the chain whether anything is open."),
     Verb("access-log", "Incident", LOCAL, "Show who did what, and whether the audit trail is whole."),
+    Verb("backup", "Data", LOCAL, "Back up the configuration."),
+    Verb("restore", "Data", LOCAL, "Put a backup of the configuration back."),
     Verb("devnet", "Development", LOCAL, "Run a private chain with Uniswap v3, users and a builder."),
     Verb("demo", "Development", LOCAL, "Show the bot at work on a private chain."),
 )

@@ -11,6 +11,8 @@ from jitctl.errors import ConfigError
 ENV_CONFIG_DIR = "JITCTL_CONFIG_DIR"
 SYSTEM_CONFIG_DIR = "/etc/jitctl"
 MAIN_NAMES = ("jitctl.toml", "jitctl.json")
+MARKER = ".put-back.json"
+"""There while the files are replaced as one step: see `pending_set`."""
 DEFAULT_PATHS = {"data": "data", "logs": "logs", "run": "run", "backups": "backups"}
 
 
@@ -49,13 +51,33 @@ def find_config_dir(option: str | None) -> Path:
     candidates = [named] if named else ["config", SYSTEM_CONFIG_DIR]
     for candidate in candidates:
         folder = Path(candidate).absolute()
-        if any((folder / name).is_file() for name in MAIN_NAMES):
+        if any((folder / name).is_file() for name in (*MAIN_NAMES, MARKER)):
             return folder
     tried = ", ".join(str(candidate) for candidate in candidates)
     raise ConfigError(
         f"no jitctl.toml found in {tried}",
         hint=f"name the folder with --config-dir or {ENV_CONFIG_DIR}",
     )
+
+
+def find_config_dir_to_fill(option: str | None) -> Path:
+    """Return the config folder as `find_config_dir`, also one whose jitctl.toml, or which itself, is gone.
+
+    Raises `ConfigError` where nothing says which folder is meant.
+    """
+    try:
+        return find_config_dir(option)
+    except ConfigError:
+        named = option or os.environ.get(ENV_CONFIG_DIR)
+        if named:
+            return Path(named).absolute()
+        candidates = (Path("config"), Path(SYSTEM_CONFIG_DIR))
+        found = next((folder for folder in candidates if folder.is_dir()), None)
+        if found is None and any(Path(name).is_dir() for name in ("data", "backups")):
+            found = candidates[0]
+        if found is None:
+            raise
+        return found.absolute()
 
 
 def folders_of(config_dir: Path, paths: dict[str, str]) -> Folders:

@@ -7,15 +7,19 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jitctl.config import position
+from jitctl.config.locate import MARKER
+from jitctl.config.pending_set import read_pending
 from jitctl.config.problems import Problem, dotted
 
 STEMS = ("jitctl", "pools", "strategy", "alerts")
 """Our files, each as .toml or .json."""
+READS = 10
+"""How often a folder that changes while it is read is read anew."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,54 @@ class Source:
 
 
 def read_texts(folder: Path) -> tuple[dict[str, Text], list[Problem]]:
-    """Return the files of a folder by stem, absent ones left out, and what cannot be read."""
+    """Return the files of a folder by stem, absent ones left out, and what cannot be read.
+
+    It is one state of the folder, also while the files are being replaced as one step.
+    """
+    for _ in range(READS):
+        before = _marks(folder)
+        found = _read_once(folder)
+        if _marks(folder) == before:
+            return found
+    problem = Problem("JC003", str(folder), 1, 1, "", "cannot be read: its files keep changing")
+    return found[0], [*found[1], problem]
+
+
+def _marks(folder: Path) -> list[tuple[int, ...] | None]:
+    """Return what changes when a file of the folder is replaced or written."""
+    names = (MARKER, *(f"{stem}{end}" for stem in STEMS for end in (".toml", ".json")))
+    found: list[tuple[int, ...] | None] = []
+    for name in names:
+        try:
+            seen = (folder / name).stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((seen.st_ino, seen.st_mtime_ns, seen.st_size))
+    return found
+
+
+def _read_once(folder: Path) -> tuple[dict[str, Text], list[Problem]]:
     texts: dict[str, Text] = {}
     problems: list[Problem] = []
+    pending = None
+    try:
+        pending = read_pending(folder)
+    except (OSError, ValueError) as error:
+        problems.append(Problem("JC003", str(folder / MARKER), 1, 1, "", f"cannot be read: {error}"))
     for stem in STEMS:
         candidates = (folder / f"{stem}.toml", folder / f"{stem}.json")
         path = next((candidate for candidate in candidates if candidate.is_file()), None)
-        if path is None:
+        place = (path, path) if path is not None else None
+        if pending is not None:
+            place = pending.place(folder, stem)
+        if place is None:
             continue
-        text = read_text(path)
+        text = read_text(place[1])
         if isinstance(text, Problem):
-            problems.append(text)
+            problems.append(replace(text, file=str(place[0])))
         else:
-            texts[stem] = text
+            texts[stem] = Text(place[0], text.data)
     return texts, problems
 
 

@@ -30,14 +30,18 @@ CALLERS = (
 
 LOCAL_NEEDS = {
     "access-log": "read access to `data/audit.jsonl`",
+    "backup": "read access to the files, and write access to `backups/`",
     "check-node-sync": "read access to the configuration and its `*_file` references",
-    "config": "read access to the files",
+    "config": (
+        "read access to the files; `config rollback` write access, and over a daemon that runs the role admin"
+    ),
     "daily-summary": "read access to the configuration and `data/ledger.db`",
     "demo": "nothing: a private chain in a folder of its own",
     "devnet": "nothing: a private chain in a folder of its own",
     "emergency-position-check": "read access to the configuration and its `*_file` references",
     "morning-check": "what the verbs that it runs need",
     "preflight": "read access to the configuration and its `*_file` references",
+    "restore": "write access to the files and to `backups/`; with `--reload` the role admin",
     "restart": "what `stop` and `start` need",
     "start": "to be the daemon's user: its data, keys and folders; over a daemon that runs, the role admin",
     "validate-config": "read access to the files",

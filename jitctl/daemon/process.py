@@ -22,6 +22,7 @@ import uvicorn
 
 from jitctl import __version__
 from jitctl.config.load import Config
+from jitctl.config.put_back import finish_if_allowed
 from jitctl.config.still import load_still
 from jitctl.control.redact import redact_text
 from jitctl.control.roles import ADMIN, TCP, UNIX
@@ -91,6 +92,7 @@ def main(argv: list[str]) -> int:
     precedence.give_way()
     starter = Starter(options.ready_fd)
     try:
+        finish_if_allowed(options.config_dir)
         config = load_still(options.config_dir)
         with only_keeper(config.folders.run, options.mode):
             if options.stops is not None:

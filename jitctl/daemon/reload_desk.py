@@ -9,6 +9,7 @@ from typing import Any
 from jitctl.config.difference import Change, changes
 from jitctl.config.generations import Generation
 from jitctl.config.load import Config
+from jitctl.config.put_back import finish_if_allowed
 from jitctl.config.reload import Reload, needs_restart, reloaded
 from jitctl.config.still import load_still
 from jitctl.control.redact import redact
@@ -31,6 +32,7 @@ async def reload(keeper: Keeper, what: Reload, request: ActionRequest, caller: C
     `TimedOut` where it may still take over. The old configuration goes on then.
     """
     engine = keeper.running_engine(f"reload {_NAMES[what]}")
+    await asyncio.to_thread(finish_if_allowed, keeper.config.folders.config)
     found = await asyncio.to_thread(load_still, keeper.config.folders.config)
     before = keeper.config
     wanted = await asyncio.to_thread(reloaded, before, found, what)

@@ -15,6 +15,7 @@ from jitctl.errors import JitError, PermissionDenied
 
 if TYPE_CHECKING:
     from jitctl.config.load import Config
+    from jitctl.control.client import Client
     from jitctl.control.schema import CheckReport
 
 
@@ -62,6 +63,7 @@ def morning_check(
         days=_days(config, missing),
         config_hash=config.hash if config is not None else None,
         missing=missing,
+        differing=_differing(asked, config, status),
     )
     elapsed_ms = (time.monotonic() - began) * 1000
     report = CheckReport.of(
@@ -79,6 +81,22 @@ def _config(folder: Path, missing: dict[str, str]) -> Config | None:
     except JitError as error:
         missing["config"] = missing["days"] = error.message.splitlines()[0]
         return None
+
+
+def _differing(asked: Client, config: Config | None, status: dict[str, Any] | None) -> list[str]:
+    """Return the keys whose values in the files are not those that run, as far as the daemon tells."""
+    from jitctl.cli.running_config import running_side
+    from jitctl.config.generations import Generations
+    from jitctl.maintenance.config_compare import differences, side_of
+
+    if config is None or status is None or status.get("configHash") == config.hash:
+        return []
+    try:
+        running, _ = running_side(asked, Generations(config.folders.data), config.folders.config)
+    except JitError:
+        return []
+    found = differences(running, side_of("the files", config))
+    return [f"{each.key} ({each.applied_by})" for each in found]
 
 
 def _node_sync(config: Config | None, missing: dict[str, str]) -> CheckReport:

@@ -28,6 +28,8 @@ def test_files_that_differ_from_what_runs_are_a_warning(keeper, jitctl):
     report = json.loads(jitctl("morning-check", "-o", "json").stdout)
     results = {check["name"]: check["result"] for check in report["checks"]}
     assert results["configuration"] == "warn"
+    detail = next(check["detail"] for check in report["checks"] if check["name"] == "configuration")
+    assert detail.endswith(": limits.max_notional_wei (reload-strategy)")
 
 
 def test_a_configuration_that_is_wrong_is_a_failure_not_a_crash(keeper, jitctl):

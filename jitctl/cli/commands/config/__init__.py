@@ -14,6 +14,9 @@ from jitctl.errors import UsageError
 SUB_VERBS = {
     "schema": "Print the JSON Schema of a configuration file, for editors.",
     "show": "Show every value of the configuration, and where it comes from.",
+    "diff": "Show what differs between the files and what runs.",
+    "generations": "List the configurations that were live, the newest first.",
+    "rollback": "Put the files of an earlier generation back, and reload them.",
 }
 """Sub-verbs by name, with the summary line of each; `NAME.py` beside this file holds the function `NAME`."""
 

@@ -1,0 +1,65 @@
+"""How differences of configurations look: one line each, by file, with the verb that takes them over."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jitctl.cli import render
+
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+_COLOURS = {"added": "green", "removed": "red", "changed": "yellow"}
+NAMES = {"jitctl": "jitctl.toml", "pools": "pools.toml", "strategy": "strategy.toml", "alerts": "alerts.toml"}
+
+
+def difference_lines(found: list[dict[str, Any]]) -> list[str]:
+    """Return the lines for `Difference`s as JSON."""
+    import sys
+
+    lines: list[str] = []
+    for stem in dict.fromkeys(each["file"] for each in found):
+        lines.append(f"{NAMES.get(stem, stem)}")
+        for each in (one for one in found if one["file"] == stem):
+            sign = render.paint(_SIGNS[each["kind"]], _COLOURS[each["kind"]], sys.stdout)
+            lines.append(f"  {sign} {_change(each)}  [{each['appliedBy']}]")
+    return lines
+
+
+def _change(each: dict[str, Any]) -> str:
+    key = render.printable(each["key"])
+    before, after = _value(each["before"]), _value(each["after"])
+    match each["kind"]:
+        case "added":
+            return f"{key} = {after}"
+        case "removed":
+            return f"{key} (was {before})"
+        case _:
+            hint = " (not shown)" if before == after else ""
+            return f"{key}: {before} -> {after}{hint}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        inner = ", ".join(f"{key} {_value(item)}" for key, item in value.items() if item is not None)
+        return f"{{ {inner} }}"
+    return render.printable(json.dumps(value, ensure_ascii=False))
+
+
+def apply_lines(reloads: list[str], needs_restart: list[str]) -> list[str]:
+    """Return what takes the differences over, as commands."""
+    lines = [f"next: jitctl {verb}" for verb in reloads]
+    if needs_restart:
+        keys = render.printable(", ".join(needs_restart))
+        lines.append(f"next: jitctl restart (only a restart takes over: {keys})")
+    return lines
+
+
+def reloads_of(found: list[dict[str, Any]]) -> list[str]:
+    """Return the reload verbs that take over some of the differences."""
+    verbs = dict.fromkeys(each["appliedBy"] for each in found)
+    return [verb for verb in verbs if verb != "restart"]
+
+
+def restart_keys(found: list[dict[str, Any]]) -> list[str]:
+    """Return the keys that only a restart takes over."""
+    return [each["key"] for each in found if each["appliedBy"] == "restart"]
