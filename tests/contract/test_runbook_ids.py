@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PROVED = {
     "DAY-1", "DAY-2", "DAY-4", "DAY-8", "DAY-9", "START-1", "START-2", "START-3", "START-4", "START-5",
-    "STOP-1", "STOP-2", "STOP-3", "STOP-4", "PERF-1", "TRB-8", "SEC-3",
+    "STOP-1", "STOP-2", "STOP-3", "STOP-4", "PERF-1", "TRB-8", "SEC-3", "DAY-6", "DAY-7", "CONF-1", "CONF-2",
+    "CONF-3", "CONF-4", "CONF-5", "CONF-6", "REC-1",
 }  # fmt: skip
 
 

@@ -144,5 +144,6 @@ def why_disabled(pools: PoolsConfig) -> Iterator[Finding]:
 
 
 CHECKS = (
-    one_weth, mainnet_weth, pool_shape, used_once, one_token_a_symbol, fee_tiers, one_is_enabled, why_disabled,
+    one_weth, mainnet_weth, pool_shape, used_once, one_token_a_symbol, fee_tiers, one_is_enabled,
+    why_disabled,
 )  # fmt: skip
