@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jitctl.config.load import load
+from jitctl.config.plain_file import read_plain
 from jitctl.config.source import Text, Texts
 from jitctl.errors import ConfigError, JitError
 from jitctl.safety.durable import create_record, fsync_directory, read_record
@@ -83,7 +84,7 @@ class Generations:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise JitError(
                 f"the configuration cannot be kept in {self.folder}: {error.strerror or error}",
-                hint="make room, or mind the folder's owner; the old configuration goes on",
+                hint="make room, or mind the folder's owner; nothing was changed",
             ) from None
         return made
 
@@ -172,7 +173,7 @@ def texts_in(folder: Path, config_dir: Path) -> dict[str, Text]:
     if kept is None:
         raise ConfigError(f"{folder} holds no generation of the configuration")
     try:
-        return {stem: Text(config_dir / name, (folder / name).read_bytes()) for stem, name in kept.files}
+        return {stem: Text(config_dir / name, read_plain(folder / name)) for stem, name in kept.files}
     except OSError as error:
         raise ConfigError(f"generation {kept.number} cannot be read: {error}") from None
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from jitctl.config.plain_file import read_plain
 from jitctl.errors import ConfigError
 
 ENV_CONFIG_DIR = "JITCTL_CONFIG_DIR"
@@ -112,7 +113,7 @@ def _paths_by_line(config_dir: Path) -> dict[str, object]:
     import re
 
     try:
-        text = (config_dir / MAIN_NAMES[0]).read_text(encoding="utf-8", errors="replace")
+        text = read_plain(config_dir / MAIN_NAMES[0]).decode("utf-8", "replace")
     except OSError:
         return {}
     found: dict[str, object] = {}
@@ -151,8 +152,8 @@ def _read(config_dir: Path) -> dict[str, object]:
     if toml.is_file():
         import tomllib
 
-        return tomllib.loads(toml.read_text(encoding="utf-8"))
+        return tomllib.loads(read_plain(toml).decode("utf-8"))
     import json
 
-    loaded = json.loads((config_dir / MAIN_NAMES[1]).read_text(encoding="utf-8"))
+    loaded = json.loads(read_plain(config_dir / MAIN_NAMES[1]))
     return loaded if isinstance(loaded, dict) else {}

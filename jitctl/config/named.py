@@ -10,13 +10,12 @@ from pathlib import Path
 
 from jitctl.config.kind import form_of, kind_by_content, kind_by_name
 from jitctl.config.load import absent
+from jitctl.config.plain_file import MAX_BYTES
 from jitctl.config.problems import Problem
 from jitctl.config.source import STEMS, Text, read_texts
 
 STDIN = Path("-")
 STDIN_NAME = Path("<stdin>")
-MAX_BYTES = 16 << 20
-"""Ten thousand pools are 4 MB; more is a device, or not ours."""
 
 
 @dataclass(frozen=True)

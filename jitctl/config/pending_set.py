@@ -8,15 +8,18 @@ in the config folder: where `data` is would be a question of which configuration
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from jitctl.config.locate import MARKER
+from jitctl.config.plain_file import read_plain
 
 STAGED = ".put-back"
 """What the name of a staged file ends with."""
 MAX_BYTES = 65_536
+_NAME = re.compile(r"[a-z]+\.(toml|json)")
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,37 @@ class PendingSet:
 def read_pending(folder: Path) -> PendingSet | None:
     """Return the set that the marker names, None without one; raises OSError, ValueError if unreadable."""
     try:
-        with (folder / MARKER).open("rb") as file:
-            found: Any = json.loads(file.read(MAX_BYTES))
+        found: Any = json.loads(read_plain(folder / MARKER, MAX_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except RecursionError:
+        raise ValueError("no record of ours: it is nested too deep") from None
     try:
         return PendingSet(
-            files={stem: PendingFile(**entry) if entry else None for stem, entry in found["files"].items()},
-            remove=tuple(found["remove"]),
+            files={stem: _file(stem, entry) for stem, entry in found["files"].items()},
+            remove=tuple(_ours(name) for name in found["remove"]),
             about=str(found["about"]),
             restores=found["restores"],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no record of ours: {error}") from None
+
+
+def _file(stem: str, entry: dict[str, str | None] | None) -> PendingFile | None:
+    if entry is None:
+        return None
+    name, staged, target = _ours(entry["name"]), entry["staged"], entry["target"]
+    if not name.startswith(f"{stem}.") or (staged is None) != (target is None):
+        raise TypeError(f"{entry!r} for {stem}")
+    if staged is not None and target is not None:
+        place = Path(target)
+        if not place.is_absolute() or Path(staged).parent != place.parent:
+            raise TypeError(f"{entry!r} for {stem}")
+    return PendingFile(name, staged, target)
+
+
+def _ours(name: str | None) -> str:
+    """Return the name of a file in the config folder as it is; raises TypeError for any other text."""
+    if name is None or _NAME.fullmatch(name) is None:
+        raise TypeError(f"{name!r} is no file of ours")
+    return name

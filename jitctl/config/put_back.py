@@ -20,6 +20,7 @@ from pathlib import Path
 from jitctl.config.load import load
 from jitctl.config.locate import MAIN_NAMES, MARKER
 from jitctl.config.pending_set import STAGED, PendingFile, PendingSet, read_pending
+from jitctl.config.plain_file import read_plain
 from jitctl.config.source import STEMS, Text, Texts
 from jitctl.errors import ConfigError, JitError, PermissionDenied, Refused
 from jitctl.safety.durable import fsync_directory
@@ -160,7 +161,7 @@ def _present(folder: Path) -> dict[str, bytes]:
     for name in (f"{stem}{end}" for stem in STEMS for end in _ENDS):
         path = folder / name
         try:
-            found[name] = path.read_bytes()
+            found[name] = read_plain(path)
         except FileNotFoundError:
             if path.is_symlink():
                 raise Refused(
@@ -206,16 +207,20 @@ def _write(path: Path, data: bytes, like: Path, stage: _Stage) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(path, flags, 0o600)
     stage.scratch.append(path)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        model = like.stat()
-        is_file = not like.is_dir()
-        ours = os.fstat(descriptor)
-        if (ours.st_uid, ours.st_gid) != (model.st_uid, model.st_gid):
-            _give(descriptor, model, path, required=is_file)
-        os.fchmod(descriptor, model.st_mode & 0o7777 if is_file else FILE_MODE)
-        os.fsync(descriptor)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            model = like.stat()
+            is_file = not like.is_dir()
+            ours = os.fstat(descriptor)
+            if (ours.st_uid, ours.st_gid) != (model.st_uid, model.st_gid):
+                _give(descriptor, model, path, required=is_file)
+            os.fchmod(descriptor, model.st_mode & 0o7777 if is_file else FILE_MODE)
+            os.fsync(descriptor)
+    except OSError as error:
+        # A write does not say where: the full disk may be that of the backups.
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from None
 
 
 def _give(descriptor: int, model: os.stat_result, path: Path, *, required: bool) -> None:
@@ -239,7 +244,7 @@ def _check(
     for stem, entry in pending.items():
         if entry is not None:
             place = Path(entry.staged) if entry.staged else folder / entry.name
-            staged[stem] = Text(folder / entry.name, place.read_bytes())
+            staged[stem] = Text(folder / entry.name, read_plain(place))
     if _data(staged) != _data(texts):
         raise ConfigError(f"what was staged in {folder} does not read back; {NOTHING}")
     if expected_hash is not None and load(folder, staged).hash != expected_hash:

@@ -14,6 +14,7 @@ from typing import Any
 from jitctl.config import position
 from jitctl.config.locate import MARKER
 from jitctl.config.pending_set import read_pending
+from jitctl.config.plain_file import read_plain
 from jitctl.config.problems import Problem, dotted
 
 STEMS = ("jitctl", "pools", "strategy", "alerts")
@@ -87,10 +88,12 @@ def _read_once(folder: Path) -> tuple[dict[str, Text], list[Problem]]:
     try:
         pending = read_pending(folder)
     except (OSError, ValueError) as error:
-        problems.append(Problem("JC003", str(folder / MARKER), 1, 1, "", f"cannot be read: {error}"))
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        problems.append(Problem("JC003", str(folder / MARKER), 1, 1, "", f"cannot be read: {why}"))
     for stem in STEMS:
         candidates = (folder / f"{stem}.toml", folder / f"{stem}.json")
-        path = next((candidate for candidate in candidates if candidate.is_file()), None)
+        # A link that leads nowhere is no absent file: alerts.toml would silently be its defaults.
+        path = next((candidate for candidate in candidates if _is_there(candidate)), None)
         place = (path, path) if path is not None else None
         if pending is not None:
             place = pending.place(folder, stem)
@@ -104,10 +107,21 @@ def _read_once(folder: Path) -> tuple[dict[str, Text], list[Problem]]:
     return texts, problems
 
 
+def _is_there(path: Path) -> bool:
+    """Whether something has this name; what may not be looked at is there, and its reading says why."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def read_text(path: Path) -> Text | Problem:
     """Return a file's bytes, or why they cannot be read."""
     try:
-        return Text(path, path.read_bytes())
+        return Text(path, read_plain(path))
     except OSError as error:
         return Problem("JC003", str(path), 1, 1, "", f"cannot be read: {error.strerror or error}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from dataclasses import fields
@@ -134,6 +135,29 @@ def test_duplicates_are_found(tmp_path):
     second = POOLS_TOML.replace("22" * 20, "23" * 20)
     found = problems(tmp_path, pools=POOLS_TOML + second)
     assert {problem.rule for problem in found} == {"JC206", "JC207"}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to nowhere", "device", "huge"])
+@pytest.mark.parametrize("name", ["strategy.toml", "alerts.toml", ".put-back.json"])
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path, name, kind):
+    """Nobody waits at a pipe, and a link of alerts.toml that broke is not an alerts.toml that is not there."""
+    path = write_config(tmp_path) / name
+    path.unlink(missing_ok=True)
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "link to nowhere":
+            path.symlink_to("gone" if name != ".put-back.json" else path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case _:
+            with path.open("wb") as file:
+                file.truncate(1 << 30)
+    with pytest.raises(ConfigInvalidError) as caught:
+        load(path.parent)
+    assert [(each.rule, Path(each.file).name) for each in caught.value.problems] == [("JC003", name)]
 
 
 def test_missing_file_and_missing_folder(tmp_path):

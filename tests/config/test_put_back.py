@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -209,6 +210,32 @@ def test_a_marker_that_says_nothing_is_refused_by_name(tmp_path):
         load(config)
     with pytest.raises(JitError, match=r"\.put-back\.json cannot be read"):
         run(config, texts_of(write_config(tmp_path / "other"), strategy=NEW_STRATEGY), expected_hash=None)
+
+
+@pytest.mark.parametrize("said", ['{"files": {"pools": {"name": 5}}', '"../pools.toml"', "[" * 9_999])
+def test_a_marker_of_another_kind_is_refused_and_names_no_other_file(tmp_path, said):
+    config = write_config(tmp_path)
+    if said.startswith('"'):
+        entry = f'{{"name": {said}, "staged": null, "target": null}}'
+        said = f'{{"files": {{"pools": {entry}}}, "remove": [], "about": "", "restores": null}}'
+    (config / MARKER).write_text(said)
+    with pytest.raises(JitError, match=r"\.put-back\.json cannot be read"):
+        finish(config)
+    assert names(config) == [MARKER, "jitctl.toml", "pools.toml", "strategy.toml"]
+
+
+def test_the_place_that_has_no_room_is_named(tmp_path, monkeypatch):
+    """A write that fails does not say which file it was: the full disk is that of the backups here."""
+    config, synced = write_config(tmp_path), []
+
+    def full(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(JitError, match=r"backups/config-replaced-\w+/jitctl.toml: No space.*nothing was"):
+        run(config, texts_of(config, strategy=NEW_STRATEGY))
 
 
 def test_only_one_at_a_time(tmp_path):
