@@ -75,7 +75,7 @@ def _config_folder(named: str | None) -> Path:
 
 
 def _stdin() -> bytes:
-    from jitctl.config.named import MAX_BYTES
+    from jitctl.config.plain_file import MAX_BYTES
     from jitctl.errors import UsageError
 
     if sys.stdin is None or sys.stdin.isatty():

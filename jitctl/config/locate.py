@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jitctl.config.plain_file import read_plain
-from jitctl.errors import ConfigError
+from jitctl.errors import ConfigError, PermissionDenied
 
 ENV_CONFIG_DIR = "JITCTL_CONFIG_DIR"
 SYSTEM_CONFIG_DIR = "/etc/jitctl"
@@ -46,14 +46,21 @@ class Folders(NamedTuple):
 def find_config_dir(option: str | None) -> Path:
     """Return the config folder: `option`, else JITCTL_CONFIG_DIR, else ./config, else /etc/jitctl.
 
-    A folder that is named explicitly must hold a jitctl.toml; raises `ConfigError` where none does.
+    A folder that is named explicitly must hold a jitctl.toml; raises `ConfigError` where none does,
+    `PermissionDenied` where the caller may not look.
     """
     named = option or os.environ.get(ENV_CONFIG_DIR)
     candidates = [named] if named else ["config", SYSTEM_CONFIG_DIR]
     for candidate in candidates:
         folder = Path(candidate).absolute()
-        if any((folder / name).is_file() for name in (*MAIN_NAMES, MARKER)):
-            return folder
+        try:
+            if any((folder / name).is_file() for name in (*MAIN_NAMES, MARKER)):
+                return folder
+        except PermissionError:
+            raise PermissionDenied(
+                f"you may not look into {folder}",
+                hint="ask for membership of the folder's group, or use sudo",
+            ) from None
     tried = ", ".join(str(candidate) for candidate in candidates)
     raise ConfigError(
         f"no jitctl.toml found in {tried}",

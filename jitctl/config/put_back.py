@@ -27,7 +27,7 @@ from jitctl.safety.durable import fsync_directory
 
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
 NOTHING = "nothing was changed"
-_ENDS = (".toml", ".json")
+_NAMES = tuple(f"{stem}{end}" for stem in STEMS for end in (".toml", ".json"))
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def put_back(
             return PutBack()
         stage = _Stage()
         try:
-            pending = _stage(config_dir, texts, written, removed, stage)
+            pending = _stage(config_dir, texts, written, stage)
             _check(config_dir, texts, pending, expected_hash)
             if backups is not None:
                 stage.kept_in = _keep(present, backups, now_s)
@@ -150,7 +150,7 @@ def _finish(folder: Path) -> PendingSet | None:
 
 def _sweep(folder: Path) -> None:
     """Remove what one that was interrupted before its marker has left."""
-    for name in (f"{stem}{end}" for stem in STEMS for end in _ENDS):
+    for name in _NAMES:
         (folder / f".{name}{STAGED}").unlink(missing_ok=True)
     (folder / f"{MARKER}.new").unlink(missing_ok=True)
 
@@ -158,7 +158,7 @@ def _sweep(folder: Path) -> None:
 def _present(folder: Path) -> dict[str, bytes]:
     """Return the bytes of every file of ours by name, also of one beside another form of itself."""
     found: dict[str, bytes] = {}
-    for name in (f"{stem}{end}" for stem in STEMS for end in _ENDS):
+    for name in _NAMES:
         path = folder / name
         try:
             found[name] = read_plain(path)
@@ -179,9 +179,7 @@ def _bytes(present: Mapping[str, bytes]) -> dict[str, bytes]:
     }
 
 
-def _stage(
-    folder: Path, texts: Texts, written: list[str], removed: list[str], stage: _Stage
-) -> dict[str, PendingFile | None]:
+def _stage(folder: Path, texts: Texts, written: list[str], stage: _Stage) -> dict[str, PendingFile | None]:
     files: dict[str, PendingFile | None] = {}
     for stem in STEMS:
         text = texts.get(stem)
@@ -194,8 +192,9 @@ def _stage(
             continue
         target = (folder / name).resolve()
         staged = target.with_name(f".{target.name}{STAGED}")
-        # A form of the same file that goes had the rights that its successor needs.
-        like = next((each for each in (target, *(folder / gone for gone in removed)) if each.exists()), None)
+        # A form of the same file that goes had the rights that its successor needs; so have its neighbours.
+        models = (target, *(folder / each for each in (f"{stem}.toml", f"{stem}.json", *_NAMES)))
+        like = next((each for each in models if each.is_file()), None)
         _write(staged, text.data, like or folder, stage)
         files[stem] = PendingFile(name, str(staged), str(target))
     return files

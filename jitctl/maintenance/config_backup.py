@@ -69,9 +69,13 @@ def back_up(config: Config, *, generation: int | None, now_s: float) -> tuple[Co
 
 
 def found_in(backups: Path) -> list[Path]:
-    """Return the backups of a folder, the oldest first."""
+    """Return the backups of a folder, the oldest first; raises `PermissionDenied` to who may not look."""
     try:
         return sorted((path for path in backups.iterdir() if _NAME.fullmatch(path.name)), key=_key)
+    except PermissionError:
+        raise PermissionDenied(
+            f"you may not read {backups}", hint="repeat it as the folder's owner, or with sudo"
+        ) from None
     except OSError:
         return []
 
@@ -79,8 +83,16 @@ def found_in(backups: Path) -> list[Path]:
 def named(backups: Path, what: str) -> Path:
     """Return the backup that an operator means: a file, a day (YYYYMMDD), or nothing for the newest.
 
-    Raises `UsageError` where there is none.
+    Raises `UsageError` where there is none, `PermissionDenied` to who may not look.
     """
+    try:
+        return _named(backups, what)
+    except PermissionError as error:
+        message = f"you may not look at {error.filename}"
+        raise PermissionDenied(message, hint="repeat it as its owner, or with sudo") from None
+
+
+def _named(backups: Path, what: str) -> Path:
     known = found_in(backups)
     if re.fullmatch(r"\d{8}", what) and not Path(what).exists():
         known = [path for path in known if _key(path)[0] == what]

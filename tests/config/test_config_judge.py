@@ -13,7 +13,7 @@ from jitctl.cli.commands.validate_config import Kind
 from jitctl.config.judge import judge
 from jitctl.config.kind import form_of, kind_by_name
 from jitctl.config.load import load
-from jitctl.config.named import MAX_BYTES
+from jitctl.config.plain_file import MAX_BYTES
 from jitctl.config.source import STEMS
 from tests.daemon.installation import POOLS_TOML, STRATEGY_TOML, write_config
 from tests.unprivileged import as_nobody

@@ -21,6 +21,7 @@ from jitctl.config.locate import find_config_dir, quick_folders
 from jitctl.config.problems import ConfigInvalidError
 from jitctl.errors import ConfigError
 from jitctl.strategy.limits import StrategyParams
+from tests.unprivileged import as_nobody
 
 REPO = Path(__file__).parents[2]
 
@@ -140,7 +141,7 @@ def test_duplicates_are_found(tmp_path):
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link to nowhere", "device", "huge"])
 @pytest.mark.parametrize("name", ["strategy.toml", "alerts.toml", ".put-back.json"])
 def test_what_is_no_plain_file_is_refused_at_once(tmp_path, name, kind):
-    """Nobody waits at a pipe, and a link of alerts.toml that broke is not an alerts.toml that is not there."""
+    """Nobody waits at a pipe; a link of alerts.toml that broke is no alerts.toml that is not there."""
     path = write_config(tmp_path) / name
     path.unlink(missing_ok=True)
     match kind:
@@ -223,6 +224,17 @@ def test_config_folder_is_found_in_the_promised_order(tmp_path, monkeypatch):
     monkeypatch.setenv("JITCTL_CONFIG_DIR", str(tmp_path / "there" / "config"))
     assert find_config_dir(None) == tmp_path / "there" / "config"
     assert find_config_dir(str(tmp_path / "named" / "config")) == tmp_path / "named" / "config"
+
+
+def test_who_may_not_look_into_the_folder_is_told_so(tmp_path):
+    config = write_config(tmp_path)
+    for folder in tmp_path.parents:
+        if folder.stat().st_mode & 0o055 != 0o055:
+            folder.chmod(folder.stat().st_mode | 0o055)
+    config.chmod(0o000)
+    said = as_nobody(lambda: find_config_dir(str(config)))
+    config.chmod(0o700)
+    assert said.startswith("PermissionDenied: you may not look into ")
 
 
 def test_shipped_defaults_lack_only_what_nobody_else_can_know():

@@ -94,6 +94,17 @@ def test_what_the_wanted_set_lacks_goes_and_a_file_of_the_other_form_too(tmp_pat
     assert len(names(tmp_path / "backups")) == 2
 
 
+def test_a_file_that_comes_anew_can_be_read_by_whoever_reads_its_neighbours(tmp_path):
+    """The daemon is neither the owner of the folder nor in its group; its next start reads this file too."""
+    config = write_config(tmp_path)
+    open_to_all(config)
+    for each in config.iterdir():
+        each.chmod(0o644)
+    run(config, texts_of(config, alerts="# none\n"))
+    assert (config / "alerts.toml").stat().st_mode & 0o777 == 0o644
+    assert as_nobody((config / "alerts.toml").read_text) == "# none\n"
+
+
 def test_a_link_is_followed_to_what_it_names_and_one_that_leads_nowhere_is_refused(tmp_path):
     config, checkout = write_config(tmp_path), tmp_path / "checkout"
     checkout.mkdir()

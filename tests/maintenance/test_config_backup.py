@@ -181,6 +181,9 @@ def test_what_cannot_be_written_or_read_says_so(tmp_path):
     assert as_nobody(lambda: read(path)).startswith(PermissionDenied.__name__)
     said = as_nobody(lambda: back_up(found, generation=None, now_s=NOON_S + 86_400))
     assert said.startswith(PermissionDenied.__name__) and "nothing was changed" in said
+    path.parent.chmod(0o700)
+    for what in ("", DAY, path.name, str(path)):
+        assert as_nobody(lambda what=what: named(path.parent, what)).startswith(PermissionDenied.__name__)
     (tmp_path / "file").write_text("")
     with pytest.raises(JitError, match="cannot be read"):
         read(tmp_path / "file" / "x")
