@@ -30,7 +30,7 @@ def running_side(asked: Client, kept: Generations, config_dir: Path) -> tuple[Si
     number, config_hash = body.get("generation"), str(body.get("hash"))
     for each in kept.all():
         # Its files show all; what the daemon tells has its secrets hidden, as would a change of one.
-        if each.number == number and each.hash == config_hash and (found := _loaded(kept, each, config_dir)):
+        if each.number == number and each.hash == config_hash and (found := loaded(kept, each, config_dir)):
             return _side("what runs", found, each), ""
     values: dict[str, Any] = body.get("values") or {}
     return Side("what runs", config_hash, values, number or None, redacted=True), ""
@@ -56,12 +56,21 @@ def generation(kept: Generations, number: int) -> Generation:
 
 
 def whole(kept: Generations, found: Generation, config_dir: Path) -> Config:
-    """Return a kept generation's configuration; raises `ConfigError` unless it is as it was."""
+    """Return a kept generation's configuration; raises `ConfigError` unless its files are as they were.
+
+    Its hash is another than the recorded one where another version of jitctl kept it, as with a new default.
+    """
     from jitctl.config.load import load
+    from jitctl.config.problems import ConfigInvalidError
     from jitctl.errors import ConfigError
 
-    config = load(config_dir, kept.texts(found, config_dir))
-    if config.hash != found.hash:
+    try:
+        config = load(config_dir, kept.texts(found, config_dir))
+    except ConfigInvalidError as wrong:
+        wrong.message = f"generation {found.number} is not valid for this version of jitctl: {wrong.message}"
+        wrong.hint = "choose another one: jitctl config generations; or a backup: jitctl restore config"
+        raise
+    if config.hash != found.hash and not found.sha256:
         raise ConfigError(
             f"generation {found.number} does not load to its hash any more: its files in {kept.folder} were "
             "changed, or this version of jitctl reads them in another way",
@@ -86,7 +95,7 @@ def require_readable(kept: Generations) -> None:
 def _last(error: JitError, kept: Generations, config_dir: Path) -> tuple[Side, str]:
     require_readable(kept)
     current = kept.current()
-    found = _loaded(kept, current, config_dir) if current is not None else None
+    found = loaded(kept, current, config_dir) if current is not None else None
     if current is None or found is None:
         raise error
     why = "no daemon runs" if isinstance(error, DaemonNotRunning) else error.message
@@ -94,7 +103,8 @@ def _last(error: JitError, kept: Generations, config_dir: Path) -> tuple[Side, s
     return side, f"{why}; compared with generation {current.number}, the last that ran"
 
 
-def _loaded(kept: Generations, found: Generation, config_dir: Path) -> Config | None:
+def loaded(kept: Generations, found: Generation, config_dir: Path) -> Config | None:
+    """Return a kept generation's configuration as `whole`, None where it is not whole any more."""
     try:
         return whole(kept, found, config_dir)
     except JitError:

@@ -8,7 +8,9 @@ Both are replaced in one step, so that a crash leaves the old or the new one.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -27,6 +29,7 @@ _RECORD = "generation.json"
 _CURRENT = "current.json"
 _UNFINISHED = ".unfinished"
 _OFFERED = ".offered-"
+_NUMBERED = re.compile(rf"(?:{re.escape(_OFFERED)})?(\d+)-")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Generation:
     restores: int | None = None
     files: tuple[tuple[str, str], ...] = ()
     """File name by stem."""
+    sha256: tuple[tuple[str, str], ...] = ()
+    """Of each file's bytes by its name, so that damage is told from a version that reads them otherwise."""
 
     @property
     def name(self) -> str:
@@ -67,8 +72,8 @@ class Generations:
     ) -> Generation:
         """Write a generation durably, to be offered to the engine; raises `JitError` where it cannot be."""
         files = tuple((stem, text.path.name) for stem, text in texts.items())
-        number = max((each.number for each in (*self.all(), *self._offered())), default=0) + 1
-        made = Generation(number, config_hash, time_s, who, verb, why, restores, files)
+        sums = tuple((text.path.name, hashlib.sha256(text.data).hexdigest()) for text in texts.values())
+        made = Generation(self._next(), config_hash, time_s, who, verb, why, restores, files, sums)
         unfinished = self.folder / _UNFINISHED
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -135,18 +140,20 @@ class Generations:
 
     def all(self) -> list[Generation]:
         """Return every generation that has been live, the oldest first; what is damaged is left out."""
-        return self._found("")
-
-    def _offered(self) -> list[Generation]:
-        return self._found(_OFFERED)
-
-    def _found(self, prefix: str) -> list[Generation]:
         with contextlib.suppress(OSError):
             names = [entry.name for entry in self.folder.iterdir() if entry.is_dir()]
             found = (_generation(read_record(self.folder / name / _RECORD)) for name in names)
-            named = [each for each in found if each is not None and prefix + each.name in names]
+            named = [each for each in found if each is not None and each.name in names]
             return sorted(named, key=lambda each: each.number)
         return []
+
+    def _next(self) -> int:
+        """Return a number that no generation has had, not even one whose record is damaged."""
+        taken = [0]
+        with contextlib.suppress(OSError):
+            found = (_NUMBERED.match(entry.name) for entry in self.folder.iterdir())
+            taken += [int(each[1]) for each in found if each is not None]
+        return max(taken) + 1
 
     def folder_of(self, generation: Generation) -> Path:
         """Return where a generation's files lie, be it live or only offered."""
@@ -159,23 +166,40 @@ class Generations:
         number, by_number = generation.number, {each.number: each for each in known}
         while (found := by_number.get(number)) is not None and found.restores is not None:
             number = found.restores
-        older = [each for each in known if each.number < number and each.hash != generation.hash]
+        older = [each for each in known if each.number < number and not _same(each, generation)]
         return older[-1] if older else None
 
     def texts(self, generation: Generation, config_dir: Path) -> dict[str, Text]:
-        """Return a generation's files as if they lay in `config_dir`; raises `ConfigError` if one is gone."""
+        """Return a generation's files as if they lay in `config_dir`; raises `ConfigError` as `texts_in`."""
         return texts_in(self.folder_of(generation), config_dir)
 
 
 def texts_in(folder: Path, config_dir: Path) -> dict[str, Text]:
-    """Return the files of the generation in `folder` as if they lay in `config_dir`; raises `ConfigError`."""
+    """Return the files of the generation in `folder` as if they lay in `config_dir`.
+
+    Raises `ConfigError` where one is gone or, by its SHA-256, is not what was kept.
+    """
     kept = _generation(read_record(folder / _RECORD))
     if kept is None:
         raise ConfigError(f"{folder} holds no generation of the configuration")
     try:
-        return {stem: Text(config_dir / name, read_plain(folder / name)) for stem, name in kept.files}
+        found = {stem: Text(config_dir / name, read_plain(folder / name)) for stem, name in kept.files}
     except OSError as error:
         raise ConfigError(f"generation {kept.number} cannot be read: {error}") from None
+    sums = dict(kept.sha256)
+    for text in found.values():
+        name = text.path.name
+        if name in sums and hashlib.sha256(text.data).hexdigest() != sums[name]:
+            raise ConfigError(
+                f"generation {kept.number} is damaged: {folder / name} is not what was kept",
+                hint="choose another one: jitctl config generations; or a backup: jitctl restore config",
+            )
+    return found
+
+
+def _same(one: Generation, other: Generation) -> bool:
+    """Whether two say the same: by their values, or by their files where versions read these otherwise."""
+    return one.hash == other.hash or (bool(one.sha256) and one.sha256 == other.sha256)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -191,8 +215,11 @@ def _generation(record: dict[str, Any] | None) -> Generation | None:
         return None
     known = {each.name for each in fields(Generation)}
     try:
-        files: Iterable[Iterable[str]] = record["files"]
         found = {key: value for key, value in record.items() if key in known}
-        return Generation(**{**found, "files": tuple((stem, name) for stem, name in files)})
+        files: Iterable[Iterable[str]] = record["files"]
+        sums: Iterable[Iterable[str]] = record.get("sha256", ())
+        found["files"] = tuple((stem, name) for stem, name in files)
+        found["sha256"] = tuple((name, digest) for name, digest in sums)
+        return Generation(**found)
     except (KeyError, TypeError, ValueError):
         return None

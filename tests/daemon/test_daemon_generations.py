@@ -100,6 +100,16 @@ def test_a_generation_holds_what_is_live_of_files_that_are_taken_in_part(keeper)
     assert live(keeper.base)[0] == 3
 
 
+def test_a_generation_whose_record_is_lost_does_not_lend_its_number(tmp_path):
+    write_config(tmp_path)
+    with running_keeper(tmp_path):
+        assert live(tmp_path)[0] == 1
+    record = store(tmp_path).folder_of(store(tmp_path).all()[0]) / "generation.json"
+    record.write_bytes(b"")
+    with running_keeper(tmp_path) as keeper:
+        assert live(tmp_path) == (2, keeper.client().call("status")["configHash"])
+
+
 def test_both_at_once_or_neither(keeper):
     client = keeper.client()
     write_config(keeper.base, pools=POOLS_TOML + SECOND_POOL, strategy="[limits]\nmin_profit_wei = -1\n")

@@ -105,7 +105,7 @@ def rollback(
 
 def _target(scene: Scene, kept: Generations, to: int | None) -> Generation:
     """Return the generation that is meant; raises `JitError` where there is none."""
-    from jitctl.cli.running_config import generation, require_readable
+    from jitctl.cli.running_config import generation, loaded, require_readable
     from jitctl.errors import CannotDetermine, JitError
 
     finished = scene.finished["restores"] if scene.finished is not None else None
@@ -122,7 +122,8 @@ def _target(scene: Scene, kept: Generations, to: int | None) -> Generation:
                 hint="put a jitctl.toml with its [paths] there; or: jitctl restore config FILE",
             )
         raise JitError(message, hint="the first start keeps one; or: jitctl restore config")
-    if scene.files is None or scene.files.hash != current.hash:
+    read = loaded(kept, current, scene.config_dir)
+    if scene.files is None or scene.files.hash != (read.hash if read is not None else current.hash):
         return current
     before = kept.previous(current)
     if before is None:
