@@ -284,7 +284,7 @@ class Commands:
         try:
             await asyncio.wait({read, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not read.done():
-                raise Refused("the bot was told to stop or pause meanwhile")
+                raise Refused("the bot was told to stop or pause meanwhile", hint="repeat the reload")
             return read.result()
         finally:
             for task in (read, stopped):

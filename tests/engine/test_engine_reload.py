@@ -148,8 +148,9 @@ async def test_a_pause_does_not_wait_for_what_a_reload_reads(tmp_path: Path) -> 
     began_ns = world.clock.monotonic_ns()
     assert (await world.command("pause"))["message"] == "paused"
     assert world.clock.monotonic_ns() - began_ns < 50_000_000
-    with pytest.raises(Refused, match="stop or pause meanwhile"):
+    with pytest.raises(Refused, match="stop or pause meanwhile") as refused:
         await reloading
+    assert refused.value.hint == "the old configuration goes on; repeat the reload"
     figures = world.engine.figures()
     assert (figures["generation"], figures["poolsWatched"]) == (1, 1)
     assert set(world.pools.pools()) == {POOL}
