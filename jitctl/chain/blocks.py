@@ -62,6 +62,7 @@ class BlockFeed:
         self._nodes = nodes
         self._executor = executor
         self._pools: tuple[Address, ...] = tuple(pools)
+        self._dropped: dict[Address, int] = {}
         self._depth = max_reorg_depth
         self._settle_depth = settle_depth
         self._clock = clock or SystemClock()
@@ -76,8 +77,15 @@ class BlockFeed:
         self._socket: WsRpc | None = None
 
     def watch_pools(self, pools: Iterable[Address]) -> None:
-        """Replace the pools whose logs blocks carry, from the next block on."""
-        self._pools = tuple(pools)
+        """Replace the pools whose logs blocks carry, from the next block on.
+
+        Those that go are carried for a reorg's depth more: what is on its way there is valued by their logs.
+        """
+        before, self._pools = self._pools, tuple(pools)
+        tip = self.tip()
+        self._dropped |= dict.fromkeys(before, tip.number if tip is not None else 0)
+        for pool in self._pools:
+            self._dropped.pop(pool, None)
 
     def tip(self) -> Head | None:
         """The head that was emitted last."""
@@ -221,8 +229,12 @@ class BlockFeed:
             return head_of(body)
 
     async def _read(self, block_hash: Hash32) -> Block:
+        tip = self.tip()
+        oldest = tip.number - self._depth if tip is not None else 0
+        self._dropped = {pool: number for pool, number in self._dropped.items() if number >= oldest}
+        pools = (*self._pools, *self._dropped)
         try:
-            return await read_block(self._nodes, block_hash, executor=self._executor, pools=self._pools)
+            return await read_block(self._nodes, block_hash, executor=self._executor, pools=pools)
         except WrongBlockError:
             self.counters.add("bad_block")
             raise

@@ -19,6 +19,7 @@ INITIALIZE = "0x98636036cb66a9c19a37435efc1e90142190214e8abeb821bdba3f2990dd4c95
 
 _SLOT0 = bytes.fromhex("3850c7bd")
 _LIQUIDITY = bytes.fromhex("1a686502")
+_TOKEN0, _TOKEN1, _DECIMALS = (bytes.fromhex(text) for text in ("0dfe1681", "d21220a7", "313ce567"))
 _FEE = bytes.fromhex("ddca3f43")
 _TICK_SPACING = bytes.fromhex("d0c93a7c")
 _TICK_BITMAP = bytes.fromhex("5339c296")
@@ -64,6 +65,25 @@ async def load_pool(node: Node, spec: PoolSpec, at: Hash32) -> Pool:
         fee_protocol=fee_protocol,
         ticks=ticks,
     )
+
+
+async def prove_tokens(node: Node, spec: PoolSpec, at: Hash32) -> None:
+    """Raise `PoolNotUsable` where the pool, its tokens or their decimals are not what `spec` says."""
+    fee, *found = await asyncio.gather(
+        view(node, spec.address, _FEE, at),
+        *(view(node, spec.address, selector, at) for selector in (_TOKEN0, _TOKEN1)),
+    )
+    if not fee:
+        raise PoolNotUsable(f"{spec.name}: there is no pool at {spec.address}")
+    for token, answer in zip((spec.token0, spec.token1), found, strict=True):
+        if len(answer) != 32 or int.from_bytes(answer, "big") != int(token.address, 16):
+            raise PoolNotUsable(
+                f"{spec.name}: {token.address} is not the pool's token in {token.symbol}'s place"
+            )
+        decimals = await view(node, token.address, _DECIMALS, at)
+        if len(decimals) != 32 or int.from_bytes(decimals, "big") != token.decimals:
+            has = str(int.from_bytes(decimals, "big")) if len(decimals) == 32 else "no"
+            raise PoolNotUsable(f"{spec.name}: {token.symbol} has {has} decimals, not {token.decimals}")
 
 
 async def load_price(node: Node, spec: PoolSpec, at: Hash32) -> tuple[int, int, int, int]:

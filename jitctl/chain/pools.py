@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from jitctl.amm.pool import Pool
 from jitctl.chain.clock import Clock, SystemClock
 from jitctl.chain.lens import Node
-from jitctl.chain.pool_state import PoolNotUsable, follow, load_pool, load_price
+from jitctl.chain.pool_state import PoolNotUsable, follow, load_pool, load_price, prove_tokens
 from jitctl.domain.chain import Block, ChainMoved, Head
 from jitctl.domain.counters import Counters
 from jitctl.domain.values import Address, Hash32, PoolSpec
@@ -19,6 +19,7 @@ POOL_BOOK_COUNTS = (
     "loads", "load_failed", "not_usable", "logs", "inconsistent", "rollbacks", "resyncs", "checks",
     "check_failed", "mismatch",
 )  # fmt: skip
+_WRONG_POOL = "correct pools.toml"
 
 _Snapshots = Mapping[Address, Pool]
 
@@ -62,22 +63,36 @@ class ChainPoolBook:
             raise NodeError("no pool has been loaded yet")
         return self._head
 
-    async def load(self, specs: Sequence[PoolSpec], head: Head) -> None:
+    async def load(self, specs: Sequence[PoolSpec], head: Head, *, proven: bool = False) -> None:
         """Watch exactly these pools and read those at `head` that are not already known there.
 
-        Raises `NodeError` or `TimedOut` where the node failed; pools that are not usable are left out.
+        Raises `NodeError` or `TimedOut` where the node failed, and then nothing has changed. Pools that are
+        not usable are left out; with `proven` one that is new must be usable, and its tokens as configured.
         """
         if self._on_load is not None:
             self._on_load(specs)
-        async with self._lock:
-            known = self._by_block.get(head.hash, {}) if self._specs else {}
-            kept = {spec.address for spec in specs if self._specs.get(spec.address) == spec}
-            self._specs = {spec.address: spec for spec in specs}
-            self._by_block.clear()
-            self._set(head, {address: pool for address, pool in known.items() if address in kept})
-            failure = await self._load_missing()
-        if failure is not None:
-            raise failure
+        try:
+            async with self._lock:
+                known = self._by_block.get(head.hash, {}) if self._specs else {}
+                new = [spec for spec in specs if self._specs.get(spec.address) != spec]
+                there = {
+                    spec.address: known[spec.address]
+                    for spec in specs
+                    if spec.address in known and spec not in new
+                }
+                missing = [spec for spec in specs if spec.address not in there]
+                if proven:
+                    await self._prove(new, head)
+                read, failure = await self._read(missing, head, needed=new if proven else ())
+                if failure is not None:
+                    raise failure
+                self._specs = {spec.address: spec for spec in specs}
+                self._by_block.clear()
+                self._set(head, there | read)
+        except BaseException:
+            if self._on_load is not None and self._specs:
+                self._on_load(tuple(self._specs.values()))
+            raise
 
     async def apply(self, moved: ChainMoved) -> None:
         """Follow the chain; a pool whose read fails is left out until the next block."""
@@ -192,20 +207,35 @@ class ChainPoolBook:
         if self._head is not None:
             self._current = self._by_block[self._head.hash]
 
+    async def _prove(self, specs: Sequence[PoolSpec], head: Head) -> None:
+        try:
+            await asyncio.gather(*(prove_tokens(self._node, spec, head.hash) for spec in specs))
+        except PoolNotUsable as error:
+            raise NodeError(str(error), hint=_WRONG_POOL) from None
+
     async def _load_missing(self) -> NodeError | TimedOut | None:
-        head = self.head()
         missing = [spec for address, spec in self._specs.items() if address not in self._current]
+        read, failure = await self._read(missing, self.head())
+        self._set(self.head(), {**self._current, **read})
+        return failure
+
+    async def _read(
+        self, specs: Sequence[PoolSpec], head: Head, needed: Collection[PoolSpec] = ()
+    ) -> tuple[dict[Address, Pool], NodeError | TimedOut | None]:
+        """Return the pools that could be read, and the last failure: of the node, or of a `needed` pool."""
         outcomes = await asyncio.gather(
-            *(load_pool(self._node, spec, head.hash) for spec in missing), return_exceptions=True
+            *(load_pool(self._node, spec, head.hash) for spec in specs), return_exceptions=True
         )
-        loaded = dict(self._current)
+        loaded: dict[Address, Pool] = {}
         failure: NodeError | TimedOut | None = None
-        for spec, outcome in zip(missing, outcomes, strict=True):
+        for spec, outcome in zip(specs, outcomes, strict=True):
             if isinstance(outcome, Pool):
                 self.counters.add("loads")
                 loaded[spec.address] = outcome.prepare()
             elif isinstance(outcome, PoolNotUsable):
                 self.counters.add("not_usable")
+                if spec in needed:
+                    failure = NodeError(str(outcome), hint=_WRONG_POOL)
             elif isinstance(outcome, NodeError | TimedOut):
                 self.counters.add("load_failed")
                 failure = outcome
@@ -215,8 +245,7 @@ class ChainPoolBook:
                 failure = NodeError(f"{spec.name}: {outcome}")
             else:
                 raise outcome
-        self._set(head, loaded)
-        return failure
+        return loaded, failure
 
     async def _differs(self, address: Address, pool: Pool, head: Head) -> bool:
         try:

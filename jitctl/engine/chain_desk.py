@@ -131,14 +131,19 @@ class ChainDesk:
             self._closing.go_on()
 
     def on_balances(self, read: BalancesRead) -> None:
-        self._parts.picture.balances = read.available
+        """Take over what was read for the pools that are watched now; else read it again."""
+        picture = self._parts.picture
+        if read.watching == picture.watching:
+            picture.balances = read.available
+        elif picture.head is not None:
+            self._reads.balances(picture.head)
 
     def on_marks(self, read: MarksRead) -> None:
-        """Decide with the marks of the head; those of another block are of no use any more."""
+        """Decide with the marks of the head; those of another block, or for other pools, are of no use."""
         picture = self._parts.picture
         if picture.head is None:
             return
-        if read.head_hash != picture.head.hash:
+        if read.head_hash != picture.head.hash or read.watching != picture.watching:
             self._reads.marks(picture.head)
             return
         picture.take_marks(read.marks)
@@ -146,7 +151,12 @@ class ChainDesk:
             self._pending.replan()
 
     def on_guards(self, read: GuardsRead) -> None:
-        self._parts.picture.take_guards(read.reading)
+        """Take over the limits of the pools that are watched now; else read them again."""
+        picture = self._parts.picture
+        if read.watching == picture.watching:
+            picture.take_guards(read.reading)
+        elif picture.head is not None:
+            self._reads.guards(picture.head)
 
     def on_finalized(self, read: FinalizedRead) -> None:
         """Settle what is final. Raises `LedgerError`."""
@@ -267,7 +277,12 @@ class ChainDesk:
             if lane.operator in senders and parts.picture.synced:
                 # Out of step it is not known yet whether that nonce was ours.
                 parts.ports.ledger.save_lane(lane.operator, lane.next_nonce, block.head.number)
-        landed = {log.tx_hash for log in block.pool_logs if log.topics and log.topics[0] == SWAP_TOPIC}
+        watched = parts.picture.specs
+        landed = {
+            log.tx_hash
+            for log in block.pool_logs
+            if log.address in watched and log.topics and log.topics[0] == SWAP_TOPIC
+        }
         parts.metrics.happenings.add("swaps_landed_in_watched_pools", len(landed))
         parts.mined_slots.add(block)
         self._markouts.block_added(block)

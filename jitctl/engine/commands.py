@@ -27,7 +27,6 @@ from jitctl.errors import CannotDetermine, JitError, PermissionDenied, Positions
 
 Body = dict[str, Any]
 T = TypeVar("T")
-RESTORE_TIMEOUT_S = 0.2
 CLEAR_READ_TIMEOUT_S = 0.9
 """Nothing else is answered meanwhile, and a pause must be within a second."""
 
@@ -248,7 +247,12 @@ class Commands:
         parts = self._parts
         params, pools = asked.args["params"], tuple(asked.args["pools"])
         same_pools = {spec.address: spec for spec in pools} == parts.picture.specs
-        if not same_pools and parts.picture.head is not None:
+        if not same_pools:
+            if parts.picture.head is None:
+                raise Refused(
+                    "not reloaded: no block has been seen, so the pools cannot be looked at",
+                    hint="the old configuration goes on; `jitctl status` says what it waits for",
+                )
             try:
                 balances, marks, guards = await self._unless_stopped(
                     within(
@@ -259,20 +263,16 @@ class Commands:
                     )
                 )
             except JitError as error:
-                before = tuple(parts.picture.specs.values())
-                with contextlib.suppress(JitError):
-                    # What cannot be read now is read again with the next block.
-                    load = parts.ports.pool_book.load(before, parts.picture.head)
-                    await within(parts.ports.clock, RESTORE_TIMEOUT_S, "loading the old pools", load)
-                raise Refused(
-                    f"not reloaded: {error.message}", hint="the old configuration goes on; check the node"
-                ) from error
+                hint = f"the old configuration goes on; {error.hint or 'check the node'}"
+                raise Refused(f"not reloaded: {error.message}", hint=hint) from error
             # The very next swap may be in a new pool: its tokens' marks and its guards are known by then.
             parts.picture.balances = balances
             parts.picture.take_marks(marks)
             if guards is not None:
                 parts.picture.take_guards(guards)
-        parts.picture.replace(params, pools)
+        in_use = {attempt.pool for attempt in parts.follower.live.values()}
+        in_use |= {left.pool for left in parts.watch.all()}
+        parts.picture.replace(params, pools, in_use)
         told = {"generation": parts.picture.generation, "pools": len(pools), "who": asked.who}
         parts.ports.ledger.record("reload", told, parts.ports.clock.wall_s())
         return self._body(f"generation {parts.picture.generation}", changed=True)
@@ -284,7 +284,7 @@ class Commands:
         try:
             await asyncio.wait({read, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not read.done():
-                raise Refused("the bot was told to stop or pause meanwhile")
+                raise Refused("the bot was told to stop or pause meanwhile", hint="repeat the reload")
             return read.result()
         finally:
             for task in (read, stopped):
@@ -295,11 +295,15 @@ class Commands:
         self, pools: Sequence[PoolSpec], head: Head
     ) -> tuple[Mapping[Address, int], Marks, GuardReading | None]:
         ports = self._parts.ports
-        await ports.pool_book.load(pools, head)
-        balances, marks = await asyncio.gather(self._reads.balances_at(head, pools), ports.prices.read(head))
-        if ports.guards is None:
-            return balances, marks, None
-        return balances, marks, await ports.guards.read(sorted(spec.address for spec in pools), head)
+        addresses = sorted(spec.address for spec in pools)
+        balances, marks, guards = await asyncio.gather(
+            self._reads.balances_at(head, pools),
+            ports.prices.read(head),
+            ports.guards.read(addresses, head) if ports.guards is not None else _none(),
+        )
+        # Last, for it cannot be undone: whoever stops this before then has changed nothing.
+        await ports.pool_book.load(pools, head, proven=True)
+        return balances, marks, guards
 
     def _body(self, message: str, *, changed: bool) -> Body:
         parts = self._parts
@@ -327,6 +331,10 @@ class Commands:
             asked.answer.set_exception(answer)
         else:
             asked.answer.set_result(answer)
+
+
+async def _none() -> None:
+    return None
 
 
 _HINTS = {

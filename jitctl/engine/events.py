@@ -62,9 +62,10 @@ class MinedRead:
 
 @dataclass(frozen=True, slots=True)
 class BalancesRead:
-    """The executor's token balances at a head."""
+    """The executor's balances of the watched pools' tokens at a head; `watching` as in the picture."""
 
     available: Mapping[Address, int]
+    watching: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +90,19 @@ class HeadFollowed:
 
 @dataclass(frozen=True, slots=True)
 class MarksRead:
-    """The external marks at a head; None if they could not be read."""
+    """The external marks at a head; None if they could not be read; `watching` as in the picture."""
 
     head_hash: Hash32
     marks: Marks | None
+    watching: int
 
 
 @dataclass(frozen=True, slots=True)
 class GuardsRead:
-    """The executor contract's own limits at a head."""
+    """The executor contract's own limits at a head; `watching` as in the picture."""
 
     reading: GuardReading
+    watching: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jitctl.domain.attempt_state import OPEN_STATES
@@ -28,7 +28,8 @@ class Picture:
     book describes; it trails the head for a moment. `marks` are the external prices at the head, None until
     they are known: a market that has moved must be seen before the trade that follows it. `marks_failed` is
     set where they could not be read. `behind_since_ns` is since when either is missing. `known` are the
-    watched pools and those that a reload has removed: what was begun there is still on its way, or open.
+    watched pools and those removed by a reload in which something begun is still on its way, or open.
+    `watching` counts the changes of the watched pools: what was read for others is of no use any more.
     """
 
     params: StrategyParams
@@ -46,6 +47,7 @@ class Picture:
     marks_failed: bool = False
     behind_since_ns: int | None = None
     generation: int = 1
+    watching: int = 0
     by_pair: Mapping[PairKey, Address] = field(default_factory=dict)
     needles: tuple[bytes, ...] = ()
     _tightened: dict[CrisisLevel, StrategyParams] = field(default_factory=dict)
@@ -57,11 +59,16 @@ class Picture:
         picture.generation = 1
         return picture
 
-    def replace(self, params: StrategyParams, pools: Sequence[PoolSpec]) -> None:
-        """Take over reloaded parameters and pools, in one step."""
+    def replace(
+        self, params: StrategyParams, pools: Sequence[PoolSpec], in_use: Collection[Address] = ()
+    ) -> None:
+        """Take over reloaded parameters and pools, in one step; pools `in_use` stay known."""
         self.params = params
-        self.specs = {spec.address: spec for spec in pools}
-        self.known = {**self.known, **self.specs}
+        before, self.specs = self.specs, {spec.address: spec for spec in pools}
+        self.watching += before != self.specs
+        # Each known pool costs a read a block.
+        kept = {address: spec for address, spec in self.known.items() if address in in_use}
+        self.known = kept | self.specs
         self.by_pair = index_pairs(self.specs)
         self._tightened = {}
         self.generation += 1

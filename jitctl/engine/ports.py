@@ -61,8 +61,11 @@ class Source(Protocol):
 class PoolBook(Protocol):
     """Exact snapshots of the watched pools, following logs and surviving reorgs."""
 
-    async def load(self, specs: Sequence[PoolSpec], head: Head) -> None:
-        """Read every pool's state at `head` from the node."""
+    async def load(self, specs: Sequence[PoolSpec], head: Head, *, proven: bool = False) -> None:
+        """Read every pool's state at `head` from the node; where it raises, nothing has changed.
+
+        With `proven` a pool that is new to it must be what its spec says, its tokens too, else `NodeError`.
+        """
 
     async def apply(self, moved: ChainMoved) -> None:
         """Follow the chain; reads from the node only after `resynced` or a gap."""

@@ -36,12 +36,20 @@ class Reads:
     def after_head(self, head: Head) -> None:
         """Refresh everything that decisions use and blocks do not carry."""
         start = self._parts.background.start
-        start("read:balances", lambda: self._balances(head))
+        self.balances(head)
         start("read:positions", lambda: self._positions(head))
         self.marks(head)
         start("read:finalized", self._finalized)
+        self.guards(head)
+
+    def balances(self, head: Head) -> None:
+        """Read what the executor holds of the watched pools' tokens."""
+        self._parts.background.start("read:balances", lambda: self._balances(head))
+
+    def guards(self, head: Head) -> None:
+        """Read the executor contract's limits for the watched pools, where it has any."""
         if self._parts.ports.guards is not None:
-            start("read:guards", lambda: self._guards(head))
+            self._parts.background.start("read:guards", lambda: self._guards(head))
 
     def marks(self, head: Head) -> None:
         """Read the external marks, without which nothing is decided on this head, unless they are known."""
@@ -79,9 +87,11 @@ class Reads:
         return tuple(pool for pool, count in zip(pools, counts, strict=True) if count)
 
     async def _balances(self, head: Head) -> Note | None:
-        available = await self._try(self.balances_at(head, tuple(self._parts.picture.specs.values())))
+        picture = self._parts.picture
+        watching, specs = picture.watching, tuple(picture.specs.values())
+        available = await self._try(self.balances_at(head, specs))
         if available is not None:
-            return BalancesRead(available)
+            return BalancesRead(available, watching)
         return None
 
     async def _positions(self, head: Head) -> Note | None:
@@ -91,14 +101,16 @@ class Reads:
         return None
 
     async def _prices(self, head: Head) -> Note:
-        return MarksRead(head.hash, await self._try(self._parts.ports.prices.read(head)))
+        watching = self._parts.picture.watching
+        return MarksRead(head.hash, await self._try(self._parts.ports.prices.read(head)), watching)
 
     async def _guards(self, head: Head) -> Note | None:
-        guards = self._parts.ports.guards
+        guards, picture = self._parts.ports.guards, self._parts.picture
         assert guards is not None
-        reading = await self._try(guards.read(sorted(self._parts.picture.specs), head))
+        watching, pools = picture.watching, sorted(picture.specs)
+        reading = await self._try(guards.read(pools, head))
         if reading is not None:
-            return GuardsRead(reading)
+            return GuardsRead(reading, watching)
         return None
 
     async def _finalized(self) -> Note:

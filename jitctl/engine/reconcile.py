@@ -102,7 +102,7 @@ class Reconciler:
             outcomes=outcomes,
             closes=closes,
             explained=frozenset().union(*explained),
-            available=await self._reads.balances_at(head, specs),
+            available=await self._reads.balances_at(head, tuple(parts.picture.specs.values())),
             open_pools=open_pools,
             reserved_elsewhere_wei=reserved_wei,
         )

@@ -345,3 +345,44 @@ async def test_malformed_logs_do_not_raise_out_of_the_book(rig: DevnetRig):
     await follower.book.apply(dataclasses.replace(moved, added=(dataclasses.replace(block, pool_logs=bad),)))
     assert follower.book.counters["inconsistent"] == 1
     await follower.agrees()
+
+
+async def test_a_pool_that_is_dropped_is_in_the_logs_as_long_as_a_reorg_may_matter(rig: DevnetRig):
+    """What was begun in it is mined after that, and valued at the prices around it."""
+    spec = rig.spec("WETH/USDC-0.05%")
+    feed = BlockFeed(rig.nodes, executor=rig.executor, pools=[spec.address], max_reorg_depth=2)
+    await feed.advance()
+    feed.watch_pools([rig.spec("WETH/DAI-0.3%").address])
+    logs = []
+    for _ in range(4):
+        await rig.swap(spec, 10**18)
+        await rig.net.slot()
+        moved = await feed.advance()
+        assert moved is not None
+        logs.append({log.address for log in moved.added[0].pool_logs})
+    assert logs == [{spec.address}, {spec.address}, {spec.address}, set()]
+
+
+async def test_a_new_pool_must_be_what_it_is_said_to_be_or_nothing_changes(rig: DevnetRig):
+    head, told = await rig.reader.head(), []
+    some, other = rig.specs[:2], rig.spec("WETH/DAI-0.3%")
+    book = ChainPoolBook(rig.nodes, on_load=told.append)
+    nobody = dataclasses.replace(some[1], address="0x" + "77" * 20)
+    await book.load([*some, nobody], head)
+    before = book.pools()
+    six = dataclasses.replace(other.quote_token, decimals=6)
+    where = "token1" if other.weth_is_token0 else "token0"
+    wrong = {
+        "there is no pool": dataclasses.replace(other, address="0x" + "78" * 20),
+        "DAI has 18 decimals, not 6": dataclasses.replace(other, **{where: six}),
+        "not the pool's token": dataclasses.replace(other, token0=other.token1, token1=other.token0),
+        "fee 3000": dataclasses.replace(other, fee_pips=500),
+    }
+    for text, spec in wrong.items():
+        with pytest.raises(NodeError, match=text):
+            await book.load([some[0], spec], head, proven=True)
+        assert book.pools() is before
+        assert list(told[-1]) == [*some, nobody]
+    # One that was let in before, and is no better now, does not stand in the way of others.
+    await book.load([some[0], nobody, other], head, proven=True)
+    assert set(book.pools()) == {some[0].address, other.address}

@@ -195,9 +195,11 @@ class FakePoolBook:
         self._pools: dict[Address, Pool] = {}
         self._head: Head | None = None
 
-    async def load(self, specs: Sequence[PoolSpec], head: Head) -> None:
+    async def load(self, specs: Sequence[PoolSpec], head: Head, *, proven: bool = False) -> None:
         if self.failure is not None:
             raise self.failure
+        if proven and (unknown := [spec.name for spec in specs if spec.address not in self.all]):
+            raise NodeError(f"there is no pool {unknown[0]}")
         self.loads += 1
         self._pools = {spec.address: self.all[spec.address] for spec in specs if spec.address in self.all}
         self._head = head

@@ -3,12 +3,14 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from engine_world import DAI, POOL, SPEC, SPEC_2, World, a_swap, account, settle
+from engine_world import DAI, POOL, SPEC, SPEC_2, WETH, World, a_swap, account, settle
 
 from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import BundleDraft, SignedBundle
+from jitctl.domain.guards import GuardReading
 from jitctl.domain.records import Outcome
 from jitctl.errors import Refused
 from jitctl.strategy.limits import StrategyParams
@@ -146,9 +148,95 @@ async def test_a_pause_does_not_wait_for_what_a_reload_reads(tmp_path: Path) -> 
     began_ns = world.clock.monotonic_ns()
     assert (await world.command("pause"))["message"] == "paused"
     assert world.clock.monotonic_ns() - began_ns < 50_000_000
-    with pytest.raises(Refused, match="stop or pause meanwhile"):
+    with pytest.raises(Refused, match="stop or pause meanwhile") as refused:
         await reloading
+    assert refused.value.hint == "the old configuration goes on; repeat the reload"
     figures = world.engine.figures()
     assert (figures["generation"], figures["poolsWatched"]) == (1, 1)
     assert set(world.pools.pools()) == {POOL}
+    await world.stop()
+
+
+class Limits:
+    """The executor contract's limits, as they are set here."""
+
+    def __init__(self, reading: GuardReading) -> None:
+        self.reading = reading
+
+    async def read(self, *_: Any) -> GuardReading:
+        return self.reading
+
+
+@pytest.mark.parametrize("late", ["balances", "marks", "limits"])
+async def test_what_was_being_read_for_the_old_pools_does_not_replace_what_a_reload_read(
+    tmp_path: Path, late: str
+) -> None:
+    """A block has come and is being read about; the pools change before the answers are there."""
+    guards = Limits(GuardReading({SPEC.address: 0}, 10**20))
+    world = await World(tmp_path, specs=(SPEC,), guards=guards).start()
+    picture, held, waiting = world.engine._parts.picture, asyncio.Event(), True
+    port, name = {
+        "balances": (world.chain, "token_balance"),
+        "marks": (world.prices, "read"),
+        "limits": (guards, "read"),
+    }[late]
+    read = getattr(port, name)
+
+    async def slow(*args: Any) -> Any:
+        stale = waiting
+        found = await read(*args)
+        if stale:
+            await held.wait()
+            # As a node answers that was asked for the old pools alone.
+            return replace(found, weth_wei_per_base_unit={WETH: 1}) if late == "marks" else found
+        return found
+
+    setattr(port, name, slow)
+    await world.mine()
+    waiting = False
+    guards.reading = GuardReading({SPEC.address: 0, SPEC_2.address: 0}, 10**20)
+    await world.command("reload", params=StrategyParams(), pools=[SPEC, SPEC_2])
+    held.set()
+    await settle()
+    assert DAI in picture.balances
+    assert picture.marks is not None and DAI in picture.marks.weth_wei_per_base_unit
+    assert picture.guards is not None and SPEC_2.address in picture.guards.twap_ticks
+    await world.stop()
+
+
+async def test_a_pool_stays_known_only_while_something_is_on_its_way_in_it(tmp_path: Path) -> None:
+    """Each costs a read a block."""
+    world = await World(tmp_path, specs=(SPEC, SPEC_2)).start()
+    await world.pend(a_swap())
+    picture = world.engine._parts.picture
+    for number in range(20):
+        other = replace(SPEC_2, address=account(0x5000 + number))
+        world.pools.all[other.address] = world.pools.all[SPEC_2.address]
+        await world.command("reload", params=StrategyParams(), pools=[other])
+        assert set(picture.known) == {POOL, other.address}
+    await world.mine(world.relays.submitted[0])
+    await world.empty_blocks(9)
+    await world.command("reload", params=StrategyParams(), pools=[SPEC_2])
+    assert set(picture.known) == {SPEC_2.address}
+    await world.stop()
+
+
+async def test_a_pool_that_is_not_there_is_refused_and_the_old_ones_go_on(tmp_path: Path) -> None:
+    world = await World(tmp_path, specs=(SPEC,)).start()
+    nobody = replace(SPEC_2, address=account(0x5000))
+    with pytest.raises(Refused, match="not reloaded: there is no pool") as refused:
+        await world.command("reload", params=StrategyParams(), pools=[SPEC, nobody])
+    assert refused.value.hint.startswith("the old configuration goes on; ")
+    assert world.engine.figures()["poolsWatched"] == 1
+    await world.pend(a_swap())
+    assert len(world.relays.submitted) == 1
+    await world.stop()
+
+
+async def test_pools_that_nobody_can_look_at_yet_are_not_taken_over(tmp_path: Path) -> None:
+    world = World(tmp_path, specs=(SPEC,))
+    await world.boot()
+    with pytest.raises(Refused, match="no block has been seen"):
+        await world.command("reload", params=StrategyParams(), pools=[SPEC, SPEC_2])
+    assert (await world.command("reload", params=StrategyParams(), pools=[SPEC]))["generation"] == 2
     await world.stop()
