@@ -69,6 +69,7 @@ CASES: dict[str, list[tuple[str, str]]] = {
     "JC401": [case(MANAGER, "[contacts.manager] # !", '[contacts.manager]\nslack = "U012"')],
     "JC402": [
         case(PHONE, 'primary = "1-555-0001" # !', 'primary = "+15550001"'),
+        case(PHONE, 'primary = "+49 / - / 30" # !', 'primary = "+49 30/1234 - 567"'),
         case(PHONE, 'primary = "+1-555" # !', 'primary = "+44 20 7946 0958"'),
         case(PHONE, 'primary = "+1-555-0001 ext" # !', 'primary = "+1 (555) 0001"'),
         case(PHONE, 'primary = "+1-555-000\u0661" # !', 'primary = "+1.555.0001"'),

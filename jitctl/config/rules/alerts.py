@@ -11,7 +11,7 @@ from jitctl.config.nearest import did_you_mean
 from jitctl.config.rules import alert_routes, alert_thresholds
 from jitctl.config.rules.finding import Finding, needs_whole
 
-_PHONE = re.compile(r"\+[1-9](?:[ .()-]{0,2}[0-9]){6,14}", re.ASCII)
+_PHONE = re.compile(r"\+[1-9](?:[ ./()-]{0,3}[0-9]){6,14}", re.ASCII)
 _EMAIL = re.compile(r"[^\s@<>,;:\"\\]{1,64}@(?=.{1,255}\Z)[^\W_](?:[\w.-]*[^\W_])?")
 _CALLING = ("phone", "pagerduty")
 """Ways that wake somebody."""
