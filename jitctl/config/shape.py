@@ -100,7 +100,11 @@ def _problem(source: Source, model: type[BaseModel], details: ErrorDetails) -> P
     else:
         rule = "JC104" if kind.startswith(_RANGE_TYPES) or "too_" in kind else "JC103"
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(path[-1]), keys_at(model, path[:-1]))
+        hint = _elsewhere(model, str(path[-1])) or did_you_mean(str(path[-1]), keys_at(model, path[:-1]))
+    if kind == "JC122":
+        # Which of the two is wrong nobody knows; the line of one of them is nearer than that of the table.
+        given = [each for each in ("min_share_bps", "max_share_bps") if each in details["input"]]
+        path = (*path, *given[:1])
     line, column = source.positions.of(path)
     return Problem(rule, source.name, line, column, dotted(path), message, hint)
 
@@ -117,6 +121,17 @@ def _path_in(data: Any, loc: Path, kind: str) -> Path:
         path.append(part)
     # Which of the kinds is meant is said by one key.
     return (*path, "kind") if kind.startswith("union_tag") else tuple(path)
+
+
+def _elsewhere(model: type[BaseModel], key: str) -> str:
+    """Return which table of the file has the key, as a hint; empty where none, or not one alone, has it."""
+    found = [
+        name
+        for name, info in model.model_fields.items()
+        for inner in _members(info.annotation)
+        if _is_model(inner) and key in inner.model_fields
+    ]
+    return f"it is a key of [{found[0]}]" if len(found) == 1 else ""
 
 
 def keys_at(model: type[BaseModel], path: Path) -> list[str]:

@@ -130,7 +130,8 @@ ONE_KEY = (
         "JC122",
         STRATEGY,
         *before("[limits]", "[bid]\nmin_share_bps = 9\nmax_share_bps = 8"),
-        "bid",
+        "bid.min_share_bps",
+        at="min_share_bps",
         right="[bid]\nmin_share_bps = 8\nmax_share_bps = 8\n[limits]",
     ),
     changed(

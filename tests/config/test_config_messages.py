@@ -136,6 +136,25 @@ def test_what_would_be_right_is_said(stem, old, new, message) -> None:
     assert message in "\n".join(said(**{stem: text.replace(old, new, 1)}))
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("[limits]\nmax_share_bps = 1\n", (2, 1), "unknown key (it is a key of [bid])"),
+        ("[limits]\na = 1\n  a = 2\n", (3, 3), "the key 'a' is given before in its table (remove one"),
+        ("[bid]\n[limits]\n[bid]\n", (3, 1), "[bid] is there before (a list of tables has [[...]]"),
+        ("[bid]\n[[bid]]\n", (2, 1), "[[bid]] is there before (above the others is [...])"),
+        ("[limits]\na = yes\n", (2, 5), "there is no null"),
+        ('[limits]\na = "x\n', (2, 7), "the quote that closes the text is missing"),
+        ("<<<<<<< HEAD\n", (1, 1), "a line is a comment, a [table], or key = value"),
+        ("[bid]\nmin_share_bps = 9\nmax_share_bps = 8\n", (2, 1), "min_share_bps (9) is larger"),
+        ("[bid]\nmax_share_bps = 8\n", (2, 1), "min_share_bps (5000) is larger"),
+    ],
+)
+def test_slips_of_a_hurried_hand_are_named_where_they_are(text, place, message) -> None:
+    found = found_in(strategy=text)
+    assert any((each.line, each.column) == place and message in str(each) for each in found), found
+
+
 def test_no_word_of_the_validator_and_no_secret_comes_out() -> None:
     for name, text in PLAIN.items():
         stem = name.split(".")[0]
