@@ -7,7 +7,7 @@ import re
 from jitctl.config.problems import Problem
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)")
-_KEY = re.compile(r"[ \t]*([A-Za-z0-9_.\"'-][^=]*?)[ \t]*=")
+_KEY = re.compile(r"[ \t]*([A-Za-z0-9_.\"'-][^=]*)=")
 _HEADER = re.compile(r"[ \t]*(\[\[?)([^\]]*)")
 _TWICE = ("Cannot overwrite", "Cannot declare", "Cannot mutate")
 _HINTS = {
@@ -20,7 +20,7 @@ _HINTS = {
 
 
 def toml_error(name: str, body: str, message: str) -> Problem:
-    """Return what `tomllib` says about a text: at the key or header that is there twice, else at its place."""
+    """Return what `tomllib` says about a text: at a key or header that is there twice, or its place."""
     found = _PLACE.search(message)
     line, column = body.count("\n") + 1, 1
     if found and found[1]:
@@ -35,7 +35,7 @@ def toml_error(name: str, body: str, message: str) -> Problem:
             "JC002", name, line, header.start(1) + 1, "", f"not TOML: {what} is there before", hint
         )
     if message.startswith(_TWICE) and (key := _KEY.match(text)):
-        why = f"not TOML: the key {key[1]!r} is given before in its table"
+        why = f"not TOML: the key {key[1].rstrip()!r} is given before in its table"
         return Problem("JC002", name, line, key.start(1) + 1, "", why, "remove one of the two")
     hint = next((each for start, each in _HINTS.items() if message.startswith(start)), "")
     return Problem("JC002", name, line, column, "", f"not TOML: {message}", hint)
