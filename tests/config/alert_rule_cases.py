@@ -145,6 +145,12 @@ CASES: dict[str, list[tuple[str, str]]] = {
         case(HOOK, 'url_file = "https://hooks.example.org/jit" # !', 'url_file = "keys/hook.url"'),
         case(HOOK, f'url = "https://hooks.example.org/{KEY}" # !', 'url = "https://hooks.example.org/0123"'),
         case(HOOK, 'url = "https://x.example.org/?api_key=1" # !', 'url = "https://x.example.org/?team=1"'),
+        case(
+            HOOK,
+            'url = "https://x.example.org/0f8fad5b-d9cb-469f-a165-70867728950e" # !',
+            'url = "https://x.example.org/jit-liquidity-bot-prod-2/?projectKey=OPS"',
+        ),
+        case(HOOK, f'url = "https://x.example.org/bot1:{KEY[:20]}Z/" # !', HOOK),
         case(HOOK, 'url = "https://hooks.slack.com/services/T1" # !', HOOK),
         case(HOOK, HOOK + '\ntoken_file = "xoxb-12-ab" # !', HOOK + '\ntoken_file = "keys/xoxb-12"'),
     ],
