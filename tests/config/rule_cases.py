@@ -97,6 +97,14 @@ ONE_KEY = (
         right='keystore = "clés/op0.json"',
     ),
     changed(
+        "JC116",
+        MAIN,
+        'keystore = "keys/op0.json"',
+        'keystore = "~/keys/op0.json"',
+        "wallet.operators[0].keystore",
+        right='keystore = "/home/bot/keys~/op0.json"',
+    ),
+    changed(
         "JC117",
         POOLS,
         USDC,
@@ -310,6 +318,15 @@ TOGETHER = (
         "pools[0].max_notional_wei",
         at="max_notional_wei",
         right="tick_spacing = 10\nmax_notional_wei = 0\nenabled = false\n",
+    ),
+    changed(
+        "JC222",
+        POOLS,
+        "tick_spacing = 10\n",
+        'tick_spacing = 10\nmax_notional_wei = "0.001 ether"\n',
+        "pools[0].max_notional_wei",
+        at="max_notional_wei",
+        right='tick_spacing = 10\nmax_notional_wei = "0.0011 ether"\n',
     ),
     changed(
         "JC223",
