@@ -27,9 +27,12 @@ OnlineOption = Annotated[
 ]
 ERRORS, UNKNOWN, STRICT_WARNINGS = 4, 8, 10
 _SECRET = re.compile(
-    r"[0-9a-f]{64}|://[^/\s]*@|pass|secret|mnemonic|private|\b(api_?)?(key|token)\W*[=:]", re.IGNORECASE
+    r"://[^/\s]*@|pass|secret|mnemonic|private|(\b|_)(key|token|auth)(_file)?\W*[=:]"
+    r"|(?<![\w-])(?!0x)(?=[\w-]*\d)(?=[\d_-]*[a-z])[\w-]{24,}|hooks\.slack|discord",
+    re.IGNORECASE,
 )
 """A line that may hold a secret is not shown, whatever is wrong with it."""
+_SECRET_RULES = ("JC3", "JC415")
 _CONTEXT_CHARS = 100
 
 
@@ -195,7 +198,11 @@ def _line(judged: Judgement, problem: Problem) -> str:
 
 def _context(problem: Problem, line: str) -> list[str]:
     """Return the line with a mark below the column, cut around it, unless it may hold a secret."""
-    if not line.strip() or problem.rule.startswith("JC3") or _SECRET.search(line):
+    from jitctl.config.shown import holds_secret
+
+    if not line.strip() or problem.rule.startswith(_SECRET_RULES):
+        return []
+    if holds_secret(line) or _SECRET.search(line):
         return []
     start = max(0, problem.column - 1 - _CONTEXT_CHARS // 2)
     shown = "".join(c if c.isprintable() else " " for c in line)[start : start + _CONTEXT_CHARS]

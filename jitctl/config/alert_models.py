@@ -67,10 +67,11 @@ class LevelsConfig(Model):
     P2: LevelConfig | None = None
     P3: LevelConfig | None = None
 
-    def given(self) -> dict[str, LevelConfig]:
-        """Return the levels that are there, the most severe first."""
-        found = {name: getattr(self, name) for name in LEVELS}
-        return {name: level for name, level in found.items() if level is not None}
+
+def given_levels(levels: LevelsConfig) -> dict[str, LevelConfig]:
+    """Return the levels that are there, the most severe first."""
+    found = {name: getattr(levels, name) for name in LEVELS}
+    return {name: level for name, level in found.items() if level is not None}
 
 
 class RouteModel(Model):

@@ -47,7 +47,7 @@ def kind_by_content(text: Text) -> str | Problem:
     hint = f"say so with --as: one of {known}"
     if not text.data.strip():
         message = "it is empty, and its name does not tell which file it is"
-        return Problem("JC005", str(text.path), 1, 1, "", message, hint)
+        return Problem("JC008", str(text.path), 1, 1, "", message, hint)
     source = parse(text)
     if isinstance(source, Problem):
         return source

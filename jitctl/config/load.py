@@ -111,9 +111,9 @@ def examine(texts: Texts) -> Examined:
         sources[stem] = source
         shaped = shape.validate(source, MODELS[stem])
         problems += [*source.flaws, *shaped.problems, *all_texts.findings(source)]
-        if shaped.model is not None:
-            models[stem] = shaped.model
-        judged[stem] = shaped.model or Parts(shaped.parts, shaped.kept)
+        judged[stem] = shaped.values
+        if isinstance(shaped.values, BaseModel):
+            models[stem] = shaped.values
     for finding in rules.findings(judged):
         source = sources[finding.file]
         line, column = source.positions.of(finding.path)

@@ -7,12 +7,16 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from jitctl.config.rule_book import BY_ID, ERROR
+from jitctl.config.shown import key_without_secrets, without_secrets
 from jitctl.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding: `rule` is stable, line and column count from 1, `key` is dotted (`pools[0].fee_pips`)."""
+    """One finding: `rule` is stable, line and column count from 1, `key` is dotted (`pools[0].fee_pips`).
+
+    Key, message and hint never show a private key: some quote what stands in the file, or is a key there.
+    """
 
     rule: str
     file: str
@@ -21,6 +25,11 @@ class Problem:
     key: str
     message: str
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", key_without_secrets(self.key))
+        object.__setattr__(self, "message", without_secrets(self.message))
+        object.__setattr__(self, "hint", without_secrets(self.hint))
 
     @property
     def severity(self) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import types
 import typing
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from jitctl.config.nearest import did_you_mean
 from jitctl.config.problems import Problem, dotted
+from jitctl.config.rules.finding import Parts
 from jitctl.config.source import Source
 from jitctl.config.wording import wording
 
@@ -26,15 +28,10 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Shaped:
-    """A file's values; where some of it is wrong, `model` is None and `parts` has what is right.
+    """A file's values as its model; where some of it is wrong, what is right of it."""
 
-    `kept` says by key which elements of a list `parts` holds, by their index in the file.
-    """
-
-    model: BaseModel | None
+    values: BaseModel | Parts
     problems: list[Problem]
-    parts: dict[str, Any] = field(default_factory=dict)
-    kept: dict[str, list[int]] = field(default_factory=dict)
 
 
 def validate(source: Source, model: type[BaseModel]) -> Shaped:
@@ -43,12 +40,13 @@ def validate(source: Source, model: type[BaseModel]) -> Shaped:
         return Shaped(model.model_validate(source.data), [])
     except ValidationError as error:
         problems = [_problem(source, model, details) for details in error.errors(include_url=False)]
-        return Shaped(None, problems, *_parts(source.data, model))
+        return Shaped(_parts(source.data, model), problems)
 
 
-def _parts(data: dict[str, Any], model: type[BaseModel]) -> tuple[dict[str, Any], dict[str, list[int]]]:
+def _parts(data: Mapping[str, Any], model: type[BaseModel]) -> Parts:
     parts: dict[str, Any] = {}
     kept: dict[str, list[int]] = {}
+    some = set[str]()
     for name, info in model.model_fields.items():
         if name not in data:
             if not info.is_required():
@@ -56,17 +54,22 @@ def _parts(data: dict[str, Any], model: type[BaseModel]) -> tuple[dict[str, Any]
             continue
         value = data[name]
         whole = _part(model, name, value)
+        members = _members(info.annotation)
+        inner = next((each for each in members if _is_model(each)), None)
         if whole is not None:
             parts[name] = whole
-        elif isinstance(value, list) and _is_list(info.annotation):
+        elif isinstance(value, list) and any(_is_model(each) for each in _step(info.annotation, 0)):
             found = [(index, _part(model, name, [each])) for index, each in enumerate(value)]
             kept[name] = [index for index, each in found if each is not None]
             parts[name] = tuple(each[0] for _, each in found if each is not None)
-    return parts, kept
-
-
-def _is_list(annotation: Any) -> bool:
-    return any(typing.get_origin(each) in (tuple, list) for each in _members(annotation))
+            some.add(name)
+        elif isinstance(value, dict) and any(typing.get_origin(each) is dict for each in members):
+            right = [_part(model, name, {key: each}) for key, each in value.items()]
+            parts[name] = {key: each for one in right if one is not None for key, each in one.items()}
+            some.add(name)
+        elif isinstance(value, dict) and inner is not None:
+            parts[name] = _parts(value, inner)
+    return Parts(parts, kept, some)
 
 
 def _part(model: type[BaseModel], name: str, value: Any) -> Any:
@@ -97,7 +100,11 @@ def _problem(source: Source, model: type[BaseModel], details: ErrorDetails) -> P
     else:
         rule = "JC104" if kind.startswith(_RANGE_TYPES) or "too_" in kind else "JC103"
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(path[-1]), keys_at(model, path[:-1]))
+        hint = _elsewhere(model, str(path[-1])) or did_you_mean(str(path[-1]), keys_at(model, path[:-1]))
+    if kind == "JC122":
+        # Which of the two is wrong nobody knows; the line of one of them is nearer than that of the table.
+        given = [each for each in ("min_share_bps", "max_share_bps") if each in details["input"]]
+        path = (*path, *given[:1])
     line, column = source.positions.of(path)
     return Problem(rule, source.name, line, column, dotted(path), message, hint)
 
@@ -114,6 +121,17 @@ def _path_in(data: Any, loc: Path, kind: str) -> Path:
         path.append(part)
     # Which of the kinds is meant is said by one key.
     return (*path, "kind") if kind.startswith("union_tag") else tuple(path)
+
+
+def _elsewhere(model: type[BaseModel], key: str) -> str:
+    """Return which table of the file has the key, as a hint; empty where none, or not one alone, has it."""
+    found = [
+        name
+        for name, info in model.model_fields.items()
+        for inner in _members(info.annotation)
+        if _is_model(inner) and key in inner.model_fields
+    ]
+    return f"it is a key of [{found[0]}]" if len(found) == 1 else ""
 
 
 def keys_at(model: type[BaseModel], path: Path) -> list[str]:

@@ -7,12 +7,27 @@ import unicodedata
 from typing import Any
 
 _SHOWN_CHARS = 60
-_SECRET = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
+_KEY = re.compile(r"(?:0[xX])?(?<![0-9a-fA-F])(?=[0-9_]*[a-fA-F])(?:[0-9a-fA-F]_?){48,}")
+"""More hex digits than an address has: a private key, also one with a slip."""
+_WORDS = re.compile(r"(?<![a-z])[a-z]{3,8}(?:[ ,]+[a-z]{3,8}){11,}(?![a-z])", re.IGNORECASE)
+"""Twelve words, or more: a mnemonic. So may be a sentence of ours, so in messages quoted ones count alone."""
+_QUOTED_WORDS = re.compile(rf"(?<=['\"]){_WORDS.pattern}(?=['\"])", re.IGNORECASE)
+HIDDEN = "<hidden>"
 
 
 def holds_secret(value: Any) -> bool:
-    """Return whether a text is, or has inside it, the 64 hex digits of a private key."""
-    return isinstance(value, str) and _SECRET.search(value) is not None
+    """Return whether a text has a private key or a mnemonic inside it."""
+    return isinstance(value, str) and bool(_KEY.search(value) or _WORDS.search(value))
+
+
+def without_secrets(text: str) -> str:
+    """Return a message without the private keys, and the mnemonics in quotes, that it would show."""
+    return _QUOTED_WORDS.sub(HIDDEN, _KEY.sub(HIDDEN, text))
+
+
+def key_without_secrets(key: str) -> str:
+    """Return a dotted key without the private keys and mnemonics that somebody made a key of."""
+    return _WORDS.sub(HIDDEN, _KEY.sub(HIDDEN, key))
 
 
 def shown(value: Any) -> str:

@@ -16,6 +16,7 @@ from jitctl.config.locate import MARKER
 from jitctl.config.pending_set import read_pending
 from jitctl.config.plain_file import read_plain
 from jitctl.config.problems import Problem, dotted
+from jitctl.config.toml_errors import toml_error
 
 STEMS = ("jitctl", "pools", "strategy", "alerts")
 """Our files, each as .toml or .json."""
@@ -150,7 +151,7 @@ def _parse_toml(name: str, body: str) -> Source | Problem:
     try:
         data = tomllib.loads(body)
     except tomllib.TOMLDecodeError as error:
-        return _toml_error(name, body, str(error))
+        return toml_error(name, body, str(error))
     return Source(name, position.locate_toml(body), data, tuple(_cut_off(name, body)))
 
 
@@ -234,13 +235,3 @@ def _is_half(text: str) -> bool:
 def _beyond(name: str, error: Exception) -> Problem:
     """The parsers' own limits: a number of thousands of digits, brackets nested hundreds deep."""
     return Problem("JC003", name, 1, 1, "", f"cannot be read: {error}")
-
-
-def _toml_error(name: str, text: str, message: str) -> Problem:
-    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)", message)
-    line, column = text.count("\n") + 1, 1
-    if found and found[1]:
-        line, column = int(found[1]), int(found[2])
-    if found:
-        message = message[: found.start()]
-    return Problem("JC002", name, line, column, "", f"not TOML: {message}")

@@ -25,7 +25,8 @@ class BidConfig(Model):
     @model_validator(mode="after")
     def _ordered(self) -> BidConfig:
         if self.min_share_bps > self.max_share_bps:
-            raise refuse("JC122", "min_share_bps is larger than max_share_bps")
+            least, most = self.min_share_bps, self.max_share_bps
+            raise refuse("JC122", f"min_share_bps ({least}) is larger than max_share_bps ({most})")
         return self
 
 

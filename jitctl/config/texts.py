@@ -23,7 +23,7 @@ def findings(source: Source) -> Iterator[Problem]:
             message = "this looks like a private key: it must never be in a file of the configuration"
             hint = "name the keystore that holds it; a key that was written down is no secret any more"
             yield Problem("JC301", source.name, *source.positions.of(path), dotted(path), message, hint)
-        elif _ADDRESS.fullmatch(text) and not has_mixed_case(text):
+        elif text != path[-1] and _ADDRESS.fullmatch(text) and not has_mixed_case(text):
             right = checksummed(text)
             if right != text and int(text, 16):
                 message = f"{text} has no checksum, so a typo in it cannot be found"
@@ -36,6 +36,7 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
         yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
+            yield (*path, key), key
             yield from _texts(item, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):

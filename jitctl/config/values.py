@@ -100,6 +100,8 @@ def _url(schemes: tuple[str, ...]) -> Any:
 def _path(value: str) -> str:
     if not value.strip():
         raise refuse("JC116", "an empty path")
+    if value.startswith(("~", "$")):
+        raise refuse("JC116", f"{value[0]} is not replaced by anything", "write the whole path")
     for index, char in enumerate(value, 1):
         if unicodedata.category(char).startswith(("C", "Zl", "Zp")) or (char != " " and char.isspace()):
             raise refuse(

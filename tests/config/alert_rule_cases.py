@@ -69,6 +69,7 @@ CASES: dict[str, list[tuple[str, str]]] = {
     "JC401": [case(MANAGER, "[contacts.manager] # !", '[contacts.manager]\nslack = "U012"')],
     "JC402": [
         case(PHONE, 'primary = "1-555-0001" # !', 'primary = "+15550001"'),
+        case(PHONE, 'primary = "+49 / - / 30" # !', 'primary = "+49 30/1234 - 567"'),
         case(PHONE, 'primary = "+1-555" # !', 'primary = "+44 20 7946 0958"'),
         case(PHONE, 'primary = "+1-555-0001 ext" # !', 'primary = "+1 (555) 0001"'),
         case(PHONE, 'primary = "+1-555-000\u0661" # !', 'primary = "+1.555.0001"'),
@@ -144,6 +145,12 @@ CASES: dict[str, list[tuple[str, str]]] = {
         case(HOOK, 'url_file = "https://hooks.example.org/jit" # !', 'url_file = "keys/hook.url"'),
         case(HOOK, f'url = "https://hooks.example.org/{KEY}" # !', 'url = "https://hooks.example.org/0123"'),
         case(HOOK, 'url = "https://x.example.org/?api_key=1" # !', 'url = "https://x.example.org/?team=1"'),
+        case(
+            HOOK,
+            'url = "https://x.example.org/0f8fad5b-d9cb-469f-a165-70867728950e" # !',
+            'url = "https://x.example.org/jit-liquidity-bot-prod-2/?projectKey=OPS"',
+        ),
+        case(HOOK, f'url = "https://x.example.org/bot1:{KEY[:20]}Z/" # !', HOOK),
         case(HOOK, 'url = "https://hooks.slack.com/services/T1" # !', HOOK),
         case(HOOK, HOOK + '\ntoken_file = "xoxb-12-ab" # !', HOOK + '\ntoken_file = "keys/xoxb-12"'),
     ],

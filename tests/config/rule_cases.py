@@ -97,6 +97,14 @@ ONE_KEY = (
         right='keystore = "clés/op0.json"',
     ),
     changed(
+        "JC116",
+        MAIN,
+        'keystore = "keys/op0.json"',
+        'keystore = "~/keys/op0.json"',
+        "wallet.operators[0].keystore",
+        right='keystore = "/home/bot/keys~/op0.json"',
+    ),
+    changed(
         "JC117",
         POOLS,
         USDC,
@@ -130,7 +138,8 @@ ONE_KEY = (
         "JC122",
         STRATEGY,
         *before("[limits]", "[bid]\nmin_share_bps = 9\nmax_share_bps = 8"),
-        "bid",
+        "bid.min_share_bps",
+        at="min_share_bps",
         right="[bid]\nmin_share_bps = 8\nmax_share_bps = 8\n[limits]",
     ),
     changed(
@@ -309,6 +318,15 @@ TOGETHER = (
         "pools[0].max_notional_wei",
         at="max_notional_wei",
         right="tick_spacing = 10\nmax_notional_wei = 0\nenabled = false\n",
+    ),
+    changed(
+        "JC222",
+        POOLS,
+        "tick_spacing = 10\n",
+        'tick_spacing = 10\nmax_notional_wei = "0.001 ether"\n',
+        "pools[0].max_notional_wei",
+        at="max_notional_wei",
+        right='tick_spacing = 10\nmax_notional_wei = "0.0011 ether"\n',
     ),
     changed(
         "JC223",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jitctl.config.alert_models import AlertsConfig
+from jitctl.config.alert_models import AlertsConfig, given_levels
 from jitctl.config.load import examine
 from jitctl.config.problems import Problem
 from jitctl.config.rule_book import RULES
@@ -102,7 +102,7 @@ def test_the_shipped_file_is_the_runbooks_table():
     found = examine({"alerts": Text(SHIPPED, shipped_filled_in().encode())})
     assert found.problems == []
     alerts = found.models["alerts"]
-    levels = {name: level.respond_within_s for name, level in alerts.levels.given().items()}
+    levels = {name: level.respond_within_s for name, level in given_levels(alerts.levels).items()}
     assert levels == {"P0": 300, "P1": 1_800, "P2": 7_200, "P3": 86_400}
     raised = {
         (level, rule.metric, (rule.above or rule.below).given()[level] if rule.above or rule.below else None)

@@ -19,6 +19,7 @@ from jitctl.config.position import locate_json
 from jitctl.config.source import Text
 
 KEY = "c0ffee" + "ab" * 29
+PAIR = checksummed("0x" + "ab" * 20)
 ODD = (1.5, "text", True, [], {}, None, -1, 10**80, "x" * 500, [1], {"a": 1}, "0x12", KEY, "é")
 
 
@@ -43,6 +44,49 @@ def test_a_bad_pool_hides_nothing_of_the_others() -> None:
     lines = text.splitlines()
     for problem in found_in(pools=text):
         assert problem.key.rpartition(".")[2] in lines[problem.line - 1]
+
+
+def test_a_slip_in_a_table_hides_nothing_beside_it() -> None:
+    main = ETHEREUM["jitctl.toml"].replace("settle_depth", "setle_depth").replace("max_age_s", "max_age")
+    assert "setle_depth" in main and "max_age " in main
+    strategy = ETHEREUM["strategy.toml"].replace("size_share_bps", "size_share").replace("0.001 ether", "0")
+    pools = ETHEREUM["pools.toml"].replace("0x4e68Ccd3E89f51C3074ca5072bbAC773960dFa36", PAIR)
+    found = {
+        (problem.rule, problem.key)
+        for problem in found_in(jitctl=main, pools=pools, strategy=strategy.replace("USDC =", "USCD ="))
+    }
+    assert found == {
+        ("JC101", "chain.setle_depth"), ("JC101", "prices.max_age"), ("JC211", "pools[2].address"),
+        ("JC101", "limits.size_share"), ("JC230", "limits.min_profit_wei"),
+        ("JC208", "limits.max_per_token.USCD"),
+    }  # fmt: skip
+
+
+def test_a_slip_in_one_rule_hides_no_other_and_concludes_nothing_from_a_lost_one() -> None:
+    text = (
+        '[contacts]\na = "555"\nb = { fone = "+1-555-0001" }\n'
+        '[routes.x]\nkind = "slack"\nurl_file = "https://hooks.slack.com/a"\n[routes.y]\nkind = "email"\n'
+        '[levels.P0]\nrespond_within = 5\nroutes = ["x", "y"]\nescalate = ["b"]\n'
+        '[rules.r]\nmetric = "crashes"\nabove = { P0 = 1, P1 = 2 }\n[rules.s]\nmetric = "crashes"\nx = 1\n'
+    )
+    found = {(problem.rule, problem.key) for problem in found_in(alerts=text)}
+    assert found == {
+        ("JC402", "contacts.a.phone"), ("JC101", "contacts.b.fone"), ("JC415", "routes.x.url_file"),
+        ("JC102", "routes.y.host"), ("JC102", "routes.y.sender"), ("JC102", "routes.y.to"),
+        ("JC101", "levels.P0.respond_within"), ("JC102", "levels.P0.respond_within_s"),
+        ("JC413", "rules.r.above.P1"), ("JC101", "rules.s.x"),
+    }  # fmt: skip
+
+
+def test_the_place_counts_all_elements_also_inside_a_table() -> None:
+    operators = [
+        '{ keystore = "", passphrase_file = "a" }',
+        *['{ keystore = "k", passphrase_file = "a" }'] * 2,
+    ]
+    main = PLAIN["jitctl.toml"].split("[[wallet.operators]]")[0]
+    main = f"wallet.operators = [\n{','.join(operators)}\n]\n" + main
+    found = [problem.key for problem in found_in(jitctl=main) if problem.rule == "JC210"]
+    assert found == ["wallet.operators[1].keystore", "wallet.operators[2].keystore"]
 
 
 def test_a_part_that_is_wrong_hides_only_what_needs_it() -> None:
@@ -92,6 +136,25 @@ def test_what_would_be_right_is_said(stem, old, new, message) -> None:
     assert message in "\n".join(said(**{stem: text.replace(old, new, 1)}))
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("[limits]\nmax_share_bps = 1\n", (2, 1), "unknown key (it is a key of [bid])"),
+        ("[limits]\na = 1\n  a = 2\n", (3, 3), "the key 'a' is given before in its table (remove one"),
+        ("[bid]\n[limits]\n[bid]\n", (3, 1), "[bid] is there before (a list of tables has [[...]]"),
+        ("[bid]\n[[bid]]\n", (2, 1), "[[bid]] is there before (above the others is [...])"),
+        ("[limits]\na = yes\n", (2, 5), "there is no null"),
+        ('[limits]\na = "x\n', (2, 7), "the quote that closes the text is missing"),
+        ("<<<<<<< HEAD\n", (1, 1), "a line is a comment, a [table], or key = value"),
+        ("[bid]\nmin_share_bps = 9\nmax_share_bps = 8\n", (2, 1), "min_share_bps (9) is larger"),
+        ("[bid]\nmax_share_bps = 8\n", (2, 1), "min_share_bps (5000) is larger"),
+    ],
+)
+def test_slips_of_a_hurried_hand_are_named_where_they_are(text, place, message) -> None:
+    found = found_in(strategy=text)
+    assert any((each.line, each.column) == place and message in str(each) for each in found), found
+
+
 def test_no_word_of_the_validator_and_no_secret_comes_out() -> None:
     for name, text in PLAIN.items():
         stem = name.split(".")[0]
@@ -116,6 +179,34 @@ def test_no_word_of_the_validator_and_no_secret_comes_out() -> None:
                     assert KEY not in shown and len(problem.message) < 300
                 if odd == KEY:
                     assert "JC301" in {problem.rule for problem in found}
+
+
+@pytest.mark.parametrize(
+    ("stem", "text"),
+    [
+        ("alerts", '[contacts]\nprimary = "{}"\n'),
+        ("alerts", '[rules.a]\nmetric = "{}"\nrunbook = "#{}"\n'),
+        ("alerts", '[levels.P1]\nrespond_within_s = 1\nroutes = ["{}"]\nescalate = ["{}"]\n'),
+        ("alerts", '[contacts."{}"]\n'),
+        ("strategy", '"{}" = 1\n'),
+        ("strategy", 'limits."{}" = 1\n'),
+        ("strategy", '["{}"]\n["{}"]\n'),
+        ("strategy", 'a = {{ "{}" = 1, "{}" = 2 }}\n'),
+        ("strategy", 'a = "{}"\na = "{}"\n'),
+        ("jitctl", 'nodes = [{{ name = "{}" }}, {{ name = "{}" }}]\n'),
+    ],
+)
+@pytest.mark.parametrize(
+    "secret", [KEY, "0x" + KEY[:-1], KEY.upper(), " ".join(["abandon"] * 11 + ["about"])]
+)
+def test_a_secret_in_any_place_is_not_said(stem, text, secret) -> None:
+    found = said(**{stem: text.format(secret, secret)})
+    assert found
+    assert secret[2:50].lower() not in "\n".join(found).lower()
+
+
+def test_a_private_key_that_is_a_key_of_a_table_is_one() -> None:
+    assert "JC301" in {problem.rule for problem in found_in(alerts=f'[contacts]\n"{KEY}" = "+1-555-0001"\n')}
 
 
 def paths(value, prefix=()):

@@ -34,7 +34,7 @@ HOSTILE = st.text(max_size=40) | st.sampled_from(
         "ü…",
     ]
 )
-NAMES = HOSTILE.filter(lambda name: name.strip("/") and not name.startswith(("<", "/")))
+NAMES = HOSTILE.filter(lambda name: name.strip("/") and name != "<stdin>" and not name.startswith("/"))
 PROBLEMS = st.lists(
     st.builds(
         Problem,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from jitctl.config.named import STDIN_NAME
 from jitctl.config.problems import Problem
 
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
@@ -23,7 +24,7 @@ def _command(problem: Problem, place: Callable[[str], str]) -> str:
     properties = {
         "file": place(problem.file), "line": problem.line, "col": problem.column, "title": problem.rule,
     }  # fmt: skip
-    if problem.file.startswith("<"):
+    if problem.file == str(STDIN_NAME):
         del properties["file"]  # Standard input is nowhere in the repository.
     given = ",".join(f"{name}={str(value).translate(_PROPERTY)}" for name, value in properties.items())
     return f"::{problem.severity} {given}::{problem.text.translate(_DATA)}"

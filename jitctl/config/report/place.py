@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from jitctl.config.named import STDIN_NAME
+
 ENV_WORKSPACE = "GITHUB_WORKSPACE"
 
 
@@ -19,7 +21,7 @@ def root_of(cwd: Path, environ: Mapping[str, str]) -> Path:
 
 def from_root(name: str, root: Path, cwd: Path) -> str:
     """Return a file's path from the root with forward slashes; absolute where it is not below."""
-    if name.startswith("<"):
+    if name == str(STDIN_NAME):
         return name
     whole = Path(os.path.normpath(cwd / name))
     return (whole.relative_to(root) if whole.is_relative_to(root) else whole).as_posix()

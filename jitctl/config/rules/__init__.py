@@ -2,8 +2,8 @@
 
 It is run once all of them have the right shape: `main` is jitctl.toml; `pools`, `strategy`, `alerts`. A
 parameter that may be None is a file that helps but need not be there. Where a file is wrong in one part,
-checks still see the rest of it: one that asks for what is wrong is left out, and so is one that concludes
-from what a file does not say (`needs_whole`).
+checks still see the rest of it: one ends where it asks for what is wrong, and one that concludes from what
+a list or table does not say (`needs_whole`) is left out where that is not all there.
 """
 
 from __future__ import annotations
@@ -33,12 +33,17 @@ def findings(models: Mapping[str, Any]) -> Iterator[Finding]:
         ):
             continue
         files = {name: given.get(name) for name in parameters}
-        if getattr(check, "needs_whole", False) and any(isinstance(each, Parts) for each in files.values()):
+        if not all(_has_all(files, place) for place in getattr(check, "needs_whole", ())):
             continue
         try:
-            found = list(check(**files))
+            for finding in check(**files):
+                model = models[finding.file]
+                path = model.path_of(finding.path) if isinstance(model, Parts) else finding.path
+                yield replace(finding, path=path)
         except PartIsWrongError:
             continue
-        for finding in found:
-            model = models[finding.file]
-            yield replace(finding, path=model.path_of(finding.path)) if isinstance(model, Parts) else finding
+
+
+def _has_all(files: Mapping[str, Any], place: str) -> bool:
+    name, *path = place.split(".")
+    return not isinstance(files[name], Parts) or files[name].has_all(path)

@@ -12,8 +12,9 @@ from jitctl.config.rules.finding import Finding
 
 _SECRET_FILES = ("routing_key_file", "url_file", "password_file", "token_file")
 _KEY = re.compile(r"[A-Za-z0-9+=]{24,}|xox[a-z]-\S+")
-_KEY_IN_PATH = re.compile(r"[A-Za-z0-9_+=-]{24,}")
-"""As `control/redact.py` hides them; a file's name may be long and have dashes."""
+_KEY_IN_PATH = re.compile(r"[A-Za-z0-9_+=:-]{24,}")
+_BETWEEN = re.compile(r"[_+=:-]")
+"""A name has short words between its dashes; a key has long ones, or large and small letters."""
 _QUERY_SECRET = re.compile(r"key|token|secret|auth|password|sig", re.I)
 
 
@@ -43,10 +44,20 @@ def _is_like(key: re.Pattern[str], word: str) -> bool:
 def _has_key(url: str) -> bool:
     parts = urlsplit(url)
     return (
-        any(_is_like(_KEY_IN_PATH, word) for word in parts.path.split("/"))
+        any(_is_key_in_path(word) for word in parts.path.split("/"))
         or parts.hostname in ("hooks.slack.com", "discord.com")
-        or any(_QUERY_SECRET.search(key) for key, _ in parse_qsl(parts.query))
+        or any(
+            _QUERY_SECRET.search(key) and (len(value) >= 8 or any(c.isdigit() for c in value))
+            for key, value in parse_qsl(parts.query)
+        )
     )
+
+
+def _is_key_in_path(word: str) -> bool:
+    if not _is_like(_KEY_IN_PATH, word):
+        return False
+    mixed = word not in (word.lower(), word.upper())
+    return mixed or any(len(each) >= 12 and any(c.isdigit() for c in each) for each in _BETWEEN.split(word))
 
 
 def encrypted(alerts: AlertsConfig) -> Iterator[Finding]:

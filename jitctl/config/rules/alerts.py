@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from jitctl.config.alert_models import AlertsConfig, EmailRoute
+from jitctl.config.alert_models import AlertsConfig, EmailRoute, given_levels
 from jitctl.config.nearest import did_you_mean
 from jitctl.config.rules import alert_routes, alert_thresholds
-from jitctl.config.rules.finding import Finding
+from jitctl.config.rules.finding import Finding, needs_whole
 
-_PHONE = re.compile(r"\+[1-9](?:[ .()-]{0,2}[0-9]){6,14}", re.ASCII)
+_PHONE = re.compile(r"\+[1-9](?:[ ./()-]{0,3}[0-9]){6,14}", re.ASCII)
 _EMAIL = re.compile(r"[^\s@<>,;:\"\\]{1,64}@(?=.{1,255}\Z)[^\W_](?:[\w.-]*[^\W_])?")
 _CALLING = ("phone", "pagerduty")
 """Ways that wake somebody."""
@@ -50,9 +50,10 @@ def _no_email(path: tuple[str | int, ...], text: str) -> Finding:
     return Finding("JC402", "alerts", path, f"{text!r} is no e-mail address", 'such as "oncall@example.org"')
 
 
+@needs_whole("alerts.contacts", "alerts.routes")
 def levels_complete(alerts: AlertsConfig) -> Iterator[Finding]:
     """JC403 used levels exist; JC404 they tell somebody; JC405 P0 has a route and somebody to call; JC418."""
-    given, missing = alerts.levels.given(), set()
+    given, missing = given_levels(alerts.levels), set()
     used = {level for rule in alerts.rules.values() if rule.enabled for level in rule.levels()}
     for name, rule in alerts.rules.items():
         for level in rule.levels():
@@ -85,9 +86,10 @@ def levels_complete(alerts: AlertsConfig) -> Iterator[Finding]:
             yield Finding("JC405", "alerts", where, message)
 
 
+@needs_whole("alerts.contacts", "alerts.routes")
 def names_known(alerts: AlertsConfig) -> Iterator[Finding]:
     """JC406 routes exist; JC407 contacts exist; JC408 each is named once; JC409 every route is used."""
-    for level, config in alerts.levels.given().items():
+    for level, config in given_levels(alerts.levels).items():
         lists = (
             ("JC406", "routes", "route", config.routes, alerts.routes),
             ("JC407", "escalate", "contact", config.escalate, alerts.contacts),
@@ -101,7 +103,7 @@ def names_known(alerts: AlertsConfig) -> Iterator[Finding]:
                     )
                 elif name in names[:index]:
                     yield Finding("JC408", "alerts", path, f"{name!r} is named before already")
-    carried = {name for config in alerts.levels.given().values() for name in config.routes}
+    carried = {name for config in given_levels(alerts.levels).values() for name in config.routes}
     for name in alerts.routes:
         if name not in carried:
             yield Finding("JC409", "alerts", ("routes", name), "no level uses this route")
@@ -109,7 +111,7 @@ def names_known(alerts: AlertsConfig) -> Iterator[Finding]:
 
 def response_times_grow(alerts: AlertsConfig) -> Iterator[Finding]:
     """JC410 the less severe, the more time."""
-    given = list(alerts.levels.given().items())
+    given = list(given_levels(alerts.levels).items())
     for (upper, before), (lower, config) in pairwise(given):
         if config.respond_within_s <= before.respond_within_s:
             message = (

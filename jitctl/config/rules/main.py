@@ -10,21 +10,34 @@ from jitctl.config.nearest import did_you_mean
 from jitctl.config.rules.finding import Finding, needs_whole
 
 
-@needs_whole
+@needs_whole("main.prices.feeds")
 def every_token_priced(main: MainConfig, pools: PoolsConfig) -> Iterator[Finding]:
-    """JC209 every token has a mark; JC231 every mark has a token."""
+    """JC209 every token has a mark."""
     if main.prices.source != "feeds":
         return
-    known = dict.fromkeys(token.symbol for pool in pools.pools for token in (pool.token0, pool.token1))
+    known = _symbols(pools)
     unknown = [symbol for symbol in main.prices.feeds if symbol not in known]
     for symbol in known:
         if symbol not in main.prices.feeds:
             message = f"no USD feed for {symbol}, so a position in it cannot be valued"
             yield Finding("JC209", "jitctl", ("prices", "feeds"), message, did_you_mean(symbol, unknown))
-    for symbol in unknown:
-        message = f"no pool has a token {symbol!r}: this feed is never read"
-        path = ("prices", "feeds", symbol)
-        yield Finding("JC231", "jitctl", path, message, did_you_mean(symbol, known))
+
+
+@needs_whole("pools.pools")
+def every_feed_read(main: MainConfig, pools: PoolsConfig) -> Iterator[Finding]:
+    """JC231 every mark has a token."""
+    if main.prices.source != "feeds":
+        return
+    known = _symbols(pools)
+    for symbol in main.prices.feeds:
+        if symbol not in known:
+            message = f"no pool has a token {symbol!r}: this feed is never read"
+            path = ("prices", "feeds", symbol)
+            yield Finding("JC231", "jitctl", path, message, did_you_mean(symbol, known))
+
+
+def _symbols(pools: PoolsConfig) -> list[str]:
+    return list(dict.fromkeys(token.symbol for pool in pools.pools for token in (pool.token0, pool.token1)))
 
 
 def used_once(main: MainConfig) -> Iterator[Finding]:
@@ -81,4 +94,4 @@ def role_has_a_token(main: MainConfig) -> Iterator[Finding]:
         yield Finding("JC233", "jitctl", ("http", "token_role"), message)
 
 
-CHECKS = (every_token_priced, used_once, routers_once, times_fit, role_has_a_token)
+CHECKS = (every_token_priced, every_feed_read, used_once, routers_once, times_fit, role_has_a_token)

@@ -43,7 +43,7 @@ def floor_above_gas(strategy: StrategyConfig) -> Iterator[Finding]:
 
 def limits_bind(pools: PoolsConfig, strategy: StrategyConfig) -> Iterator[Finding]:
     """JC221 a pool's own limit is not above everybody's; JC222 what is enabled may be traded."""
-    most = strategy.limits.max_notional_wei
+    most, floor = strategy.limits.max_notional_wei, strategy.limits.min_profit_wei
     for index, pool in enumerate(pools.pools):
         path = ("pools", index, "max_notional_wei")
         if pool.max_notional_wei is not None and pool.max_notional_wei > most:
@@ -51,8 +51,14 @@ def limits_bind(pools: PoolsConfig, strategy: StrategyConfig) -> Iterator[Findin
                 f"{in_ether(pool.max_notional_wei)} never binds: limits.max_notional_wei is {in_ether(most)}"
             )
             yield Finding("JC221", "pools", path, message)
-        if pool.max_notional_wei == 0 and pool.enabled:
-            message = "an enabled pool that may mint nothing is never traded"
+        if pool.max_notional_wei is None or not pool.enabled:
+            continue
+        # With a floor above the limit for all JC220 has said it.
+        if pool.max_notional_wei == 0 or pool.max_notional_wei <= floor < most:
+            own = in_ether(pool.max_notional_wei)
+            message = f"a mint of at most {own} never earns {in_ether(floor)} (limits.min_profit_wei)"
+            if pool.max_notional_wei == 0:
+                message = "an enabled pool that may mint nothing is never traded"
             yield Finding("JC222", "pools", path, message, "enabled = false says so plainly")
     traded = {token.symbol for pool in pools.pools if pool.enabled for token in (pool.token0, pool.token1)}
     for symbol, cap in strategy.limits.max_per_token.items():

@@ -129,7 +129,7 @@ def fee_tiers(pools: PoolsConfig, main: MainConfig | None = None) -> Iterator[Fi
             yield Finding("JC215", "pools", ("pools", index, "fee_pips"), message)
 
 
-@needs_whole
+@needs_whole("pools.pools")
 def one_is_enabled(pools: PoolsConfig) -> Iterator[Finding]:
     """JC229 not all are disabled."""
     if pools.pools and not any(pool.enabled for pool in pools.pools):

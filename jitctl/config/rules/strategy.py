@@ -10,7 +10,7 @@ from jitctl.config.rules.finding import Finding, needs_whole
 from jitctl.config.strategy_models import StrategyConfig
 
 
-@needs_whole
+@needs_whole("pools.pools")
 def limits_name_tokens(pools: PoolsConfig, strategy: StrategyConfig) -> Iterator[Finding]:
     """JC208 limits name known tokens."""
     known = {token.symbol for pool in pools.pools for token in (pool.token0, pool.token1)}

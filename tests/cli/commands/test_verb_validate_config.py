@@ -12,6 +12,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from installation import JITCTL_TOML, POOLS_TOML, STRATEGY_TOML, environment, write_config
 
+from jitctl.cli.config_view import _context
+from jitctl.config.problems import Problem
+
 TYPO = POOLS_TOML.replace("tick_spacing", "tick_spaceing")
 NOTHING = "no such file: none of jitctl, pools, strategy, alerts (.toml or .json) is in this folder"
 LIMITS = "[limits.max_per_token]\nNOPE = 5\n"
@@ -172,6 +175,25 @@ def test_a_terminal_sees_the_line_and_never_a_secret(tmp_path):
     at = next(index for index, line in enumerate(lines) if "tick_spaceing: unknown" in line)
     assert lines[at + 1 : at + 3] == ["    tick_spaceing = 10", "    ^"]
     assert secret not in shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("rule", "line"),
+    [
+        ("JC101", 'routing_key = "R0123456789"'),
+        ("JC101", 'htpp_url = "https://mainnet.infura.io/v3/0123456789abcdef0123456789abcdef"'),
+        ("JC415", 'url_file = "xoxb-1-a"'),
+        ("JC103", f'port = "{"ab" * 31}a"'),
+        ("JC101", f'words = "{" ".join(["abandon"] * 11 + ["about"])}"'),
+        ("JC115", 'http_url = "ftp://me:hunter2@host"'),
+    ],
+)
+def test_a_line_that_may_hold_a_secret_is_not_shown(rule, line):
+    assert _context(Problem(rule, "jitctl.toml", 1, 1, "", "wrong"), line) == []
+    shown = _context(
+        Problem(rule, "jitctl.toml", 1, 1, "", "wrong"), "max_notional_wei = 1_000_000_000_000_000_000_000"
+    )
+    assert bool(shown) == (rule != "JC415")
 
 
 WARNS = (
