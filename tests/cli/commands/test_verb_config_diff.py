@@ -7,6 +7,9 @@ import json
 import pytest
 from installation import JITCTL_TOML, POOLS_TOML, STRATEGY_TOML, running_keeper, write_config
 
+from jitctl.cli import render
+from jitctl.cli.commands.config import generations
+
 OTHER_POOL = """
 [[pools]]
 name = "WETH/USDC-0.3%"
@@ -150,3 +153,18 @@ def test_generations_are_listed_with_who_when_and_why(jitctl, tmp_path):
 @pytest.mark.parametrize("arguments", [("--generation", "0"), ("pools.toml", "--to", "1")])
 def test_what_makes_no_sense_is_2(installed, jitctl, arguments):
     assert jitctl("config", "diff", *arguments).returncode == 2
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, None])
+def test_a_generation_has_its_number_in_every_terminal(monkeypatch, width):
+    monkeypatch.setattr(render, "terminal_width", lambda: width)
+    monkeypatch.setenv("COLUMNS", str(width or 160))
+    row = {
+        "number": 117, "configHash": "a1" * 32, "time": "2026-01-31T01:02:03Z", "who": "root",
+        "verb": "reload-config", "restores": 115, "current": True, "running": True, "files": True,
+        "why": "the new limits lose money, and more than that",
+    }  # fmt: skip
+    text = generations._text({"generations": [row], "problem": ""})
+    assert max(map(len, text.splitlines())) <= (width or 160)
+    for each in ("117", "a1a1a1a1a1a1", "2026-01-31T01:02:03Z", "root", "puts back 115", "= the files"):
+        assert each in text
