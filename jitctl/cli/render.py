@@ -216,7 +216,7 @@ def rich_text(renderable: Any, *, width: int | None = None) -> str:
     from rich.console import Console
 
     plain = bool(os.environ.get("NO_COLOR")) or not sys.stdout.isatty()
-    console = Console(width=width or (160 if plain else None), no_color=plain, force_terminal=not plain)
+    console = Console(width=width or terminal_width() or 160, no_color=plain, force_terminal=not plain)
     # It flushes stdout on the way.
     with _place_for_answer(sys.stdout), console.capture() as captured:
         console.print(renderable)

@@ -158,7 +158,6 @@ def test_what_makes_no_sense_is_2(installed, jitctl, arguments):
 @pytest.mark.parametrize("width", [60, 80, 120, None])
 def test_a_generation_has_its_number_in_every_terminal(monkeypatch, width):
     monkeypatch.setattr(render, "terminal_width", lambda: width)
-    monkeypatch.setenv("COLUMNS", str(width or 160))
     row = {
         "number": 117, "configHash": "a1" * 32, "time": "2026-01-31T01:02:03Z", "who": "root",
         "verb": "reload-config", "restores": 115, "current": True, "running": True, "files": True,
