@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from jitctl.cli import options, render
+from jitctl.cli.difference_view import value_text
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
 LIMIT_S = 25.0
@@ -37,18 +37,14 @@ def text(reply: dict[str, Any]) -> str:
 
 
 def line(change: dict[str, Any]) -> str:
-    """Return one change: `pools[WETH/DAI-0.3%] added`, `limits.min_profit_wei 1 -> 2`."""
+    """Return one change: `pools[WETH/DAI-0.3%] added`, `limits.min_profit_wei: 1 ether -> 2 ether`."""
     key, kind = str(change.get("key")), change.get("kind")
     before, after = change.get("before"), change.get("after")
     if key.endswith("].enabled"):
         shown = f"{key.removesuffix('.enabled')} {'enabled' if after else 'disabled'}"
     elif kind == "changed":
-        shown = f"{key} {_value(before)} -> {_value(after)}"
+        shown = f"{key}: {value_text(key, before)} -> {value_text(key, after)}"
     else:
         value = after if kind == "added" else before
-        shown = f"{key} {kind}" + ("" if isinstance(value, dict | list) else f": {_value(value)}")
+        shown = f"{key} {kind}" + ("" if isinstance(value, dict | list) else f": {value_text(key, value)}")
     return render.printable(shown)
-
-
-def _value(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
