@@ -81,8 +81,8 @@ def config(
         render.result(body, output, _text)
         return
     if not yes:
-        if output == Format.TEXT:
-            render.note("\n".join(_difference_lines(body)))
+        if output == Format.TEXT and (lines := flow.difference_lines(body)):
+            render.note("\n".join(lines))
         of = {"chainId": wanted.main.chain.chain_id, "executor": wanted.main.executor.address}
         where = place(scene.config_dir, scene.running or of)
         bot = (
@@ -124,23 +124,7 @@ def _of_the_bot(scene: Any, body: dict[str, Any]) -> str:
     return "the bot runs by these values"
 
 
-def _difference_lines(body: dict[str, Any]) -> list[str]:
-    from jitctl.cli.difference_view import difference_lines
-
-    if body["problem"]:
-        return [render.printable(f"the files are not valid now: {body['problem']}")]
-    return difference_lines(body["differences"])
-
-
 def _text(body: dict[str, Any]) -> str:
-    from jitctl.cli.difference_view import apply_lines
+    from jitctl.cli.files_put_back import result_lines
 
-    lines = [render.printable(body["message"])]
-    if body["finished"]:
-        word = "would finish" if body["dryRun"] else "finished"
-        lines.insert(0, f"{word} what was interrupted: {render.printable(body['finished']['about'])}")
-    if body["dryRun"] or body["written"] or body["removed"]:
-        lines = [*_difference_lines(body), *lines]
-    if body["keptIn"]:
-        lines.append(f"the earlier files are kept in {render.printable(body['keptIn'])}")
-    return "\n".join([*lines, *apply_lines(body["reloads"], body["needsRestart"])])
+    return "\n".join(result_lines(body, reloads=body["reloads"]))

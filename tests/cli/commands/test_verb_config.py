@@ -106,7 +106,7 @@ def test_show_reads_json_and_amounts_by_token(capsys, tmp_path):
         ("WETH/USDC-0.05%.fee_pips", ["fee_pips"]),
         ("chain.chain_id", ["chain_id"]),
         ("pools", [*("name", "address"), *("symbol", "address", "decimals") * 2,
-                   "fee_pips", "tick_spacing", "enabled", "max_notional_wei"]),
+                   "fee_pips", "tick_spacing", "enabled", "disabled_because", "max_notional_wei"]),
     ],
 )  # fmt: skip
 def test_show_takes_a_key_a_file_or_a_name(capsys, tmp_path, prefix, keys):

@@ -55,7 +55,7 @@ def test_it_goes_back_one_generation_after_another_and_the_bot_with_it(keeper, j
     assert status["generation"] == 3
     dry = jitctl("config", "rollback", "--dry-run")
     assert (dry.returncode, "generation 2 would be put back; nothing was changed" in dry.stdout) == (0, True)
-    assert "limits.max_notional_wei: 5000000000000000000 -> 10000000000000000000" in dry.stdout
+    assert "limits.max_notional_wei: 5 ether -> 10 ether" in dry.stdout
     done = jitctl("config", "rollback", "--yes", "--reason", "it loses money", "-o", "json")
     assert done.returncode == 0, done.stderr
     body = json.loads(done.stdout)

@@ -78,8 +78,8 @@ def rollback(
         render.result(body, output, _text)
         return
     if not yes:
-        if output == Format.TEXT:
-            render.note("\n".join(_difference_lines(body)))
+        if output == Format.TEXT and (lines := flow.difference_lines(body)):
+            render.note("\n".join(lines))
         of = {"chainId": wanted.main.chain.chain_id, "executor": wanted.main.executor.address}
         where = place(scene.config_dir, scene.running or of)
         mode = scene.running.get("mode")
@@ -126,8 +126,9 @@ def _target(scene: Scene, kept: Generations, to: int | None) -> Generation:
         return current
     before = kept.previous(current)
     if before is None:
+        again = f", which is generation {current.restores} again," if current.restores else ""
         raise JitError(
-            f"there is nothing before generation {current.number} to go back to",
+            f"there is nothing before generation {current.number}{again} to go back to",
             hint="jitctl config generations lists them; --to names one",
         )
     return before
@@ -145,25 +146,7 @@ def _message(scene: Scene, body: dict[str, Any]) -> str:
     return f"{files}; no daemon runs: the next `jitctl start` takes them over"
 
 
-def _difference_lines(body: dict[str, Any]) -> list[str]:
-    from jitctl.cli.difference_view import difference_lines
-
-    if body["problem"]:
-        return [render.printable(f"the files are not valid now: {body['problem']}")]
-    return difference_lines(body["differences"])
-
-
 def _text(body: dict[str, Any]) -> str:
-    lines = [render.printable(body["message"])]
-    if "differences" in body:
-        if body["finished"]:
-            word = "would finish" if body["dryRun"] else "finished"
-            lines.insert(0, f"{word} what was interrupted: {render.printable(body['finished']['about'])}")
-        if body["dryRun"] or body["written"] or body["removed"]:
-            lines = [*_difference_lines(body), *lines]
-        if body["keptIn"]:
-            lines.append(f"the earlier files are kept in {render.printable(body['keptIn'])}")
-        if body["needsRestart"]:
-            keys = render.printable(", ".join(body["needsRestart"]))
-            lines.append(f"next: jitctl restart (only a restart takes over: {keys})")
-    return "\n".join(lines)
+    from jitctl.cli.files_put_back import result_lines
+
+    return "\n".join(result_lines(body) if "differences" in body else [render.printable(body["message"])])
