@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import sys
+from typing import Any, TextIO
 
 from jitctl.cli import render
 from jitctl.cli.figures import in_units
@@ -12,15 +13,13 @@ _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _COLOURS = {"added": "green", "removed": "red", "changed": "yellow"}
 
 
-def difference_lines(found: list[dict[str, Any]]) -> list[str]:
-    """Return the lines for `Difference`s as JSON."""
-    import sys
-
+def difference_lines(found: list[dict[str, Any]], stream: TextIO | None = None) -> list[str]:
+    """Return the lines for `Difference`s as JSON, coloured where `stream`, else stdout, is a terminal."""
     lines: list[str] = []
     for stem in dict.fromkeys(each["file"] for each in found):
         lines.append(render.printable(stem))
         for each in (one for one in found if one["file"] == stem):
-            sign = render.paint(_SIGNS[each["kind"]], _COLOURS[each["kind"]], sys.stdout)
+            sign = render.paint(_SIGNS[each["kind"]], _COLOURS[each["kind"]], stream or sys.stdout)
             lines.append(f"  {sign} {_change(each)}  [{each['appliedBy']}]")
     return lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from jitctl.cli import options, render
 from jitctl.errors import DaemonNotRunning, JitError, TimedOut
@@ -115,13 +115,21 @@ def as_wire(found: list[Any]) -> list[dict[str, Any]]:
     return [{camel(key): value for key, value in asdict(each).items()} for each in found]
 
 
-def difference_lines(body: dict[str, Any]) -> list[str]:
+def difference_lines(body: dict[str, Any], stream: TextIO | None = None) -> list[str]:
     """Return what the files become, or why that cannot be told line by line."""
     from jitctl.cli import difference_view
 
     if body["problem"]:
         return [render.printable(f"the files are not valid now: {body['problem']}")]
-    return difference_view.difference_lines(body["differences"])
+    return difference_view.difference_lines(body["differences"], stream)
+
+
+def show_before_asking(body: dict[str, Any], output: str) -> None:
+    """Show on stderr what a confirmation is about; nothing where the files stay as they are."""
+    import sys
+
+    if output == render.Format.TEXT and (lines := difference_lines(body, sys.stderr)):
+        render.aside("\n".join(lines))
 
 
 def result_lines(body: dict[str, Any], *, reloads: list[str] | None = None) -> list[str]:

@@ -10,6 +10,7 @@ from jitctl.cli import options, render
 from jitctl.cli.difference_view import value_text
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
+MOST_WARNINGS = 3
 LIMIT_S = 25.0
 """Longer than the daemon gives its engine, and the files to lie still."""
 
@@ -30,7 +31,11 @@ def text(reply: dict[str, Any]) -> str:
     if untaken:
         lines.append("only a restart takes over:")
         lines += [f"  {line(each)}" for each in untaken]
-    lines += [render.printable(f"warning: {each}") for each in reply.get("warnings") or []]
+    # Each begins with its place and its rule; one rule may say the same of every pool.
+    warnings = reply.get("warnings") or []
+    lines += [render.printable(str(each)) for each in warnings[:MOST_WARNINGS]]
+    if len(warnings) > MOST_WARNINGS:
+        lines.append(f"{len(warnings) - MOST_WARNINGS} more warnings: jitctl validate-config")
     if hint := reply.get("hint"):
         lines.append(f"next: {render.printable(str(hint))}")
     return "\n".join(lines)

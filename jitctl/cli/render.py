@@ -107,6 +107,11 @@ def note(message: str) -> None:
     _write(sys.stderr, printable(message))
 
 
+def aside(text: str) -> None:
+    """Print lines that were made printable, and maybe coloured, on stderr."""
+    _write(sys.stderr, text)
+
+
 def progress_line(message: str) -> None:
     """Show one line about what is waited for, over the last such line; an empty one clears it.
 

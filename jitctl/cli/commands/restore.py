@@ -40,7 +40,8 @@ def config(
     are replaced as one step, also across a crash, and the earlier ones are kept in backups/. Says which verb
     has a running bot take it over; --reload does so at once, and where the bot refuses, the files become
     what they were. Asks first; automation passes --yes. Exit code 0 done or as it was, 1 the archive is
-    damaged, 2 there is none or it was not confirmed, 4 its files are not valid, 6 not permitted, 9 refused.
+    damaged or it was not confirmed, 2 there is none or nobody can be asked, 4 its files are not valid, 5 the
+    bot did not answer, 6 not permitted, 9 refused.
 
     Example: jitctl restore config
 
@@ -81,8 +82,7 @@ def config(
         render.result(body, output, _text)
         return
     if not yes:
-        if output == Format.TEXT and (lines := flow.difference_lines(body)):
-            render.note("\n".join(lines))
+        flow.show_before_asking(body, output)
         of = {"chainId": wanted.main.chain.chain_id, "executor": wanted.main.executor.address}
         where = place(scene.config_dir, scene.running or of)
         bot = (

@@ -31,8 +31,9 @@ def rollback(
     All files are replaced as one step, also across a crash, and the earlier ones are kept in backups/. A
     running bot takes them over at once; where it refuses, the files become what they were. Keys that need a
     restart are named. Without a daemon only the files are put back. Asks first, naming chain and executor;
-    automation passes --yes. Exit code 0 done or as it was, 1 there is nothing to go back to, 2 not
-    confirmed, 4 the generation is not valid any more, 5 the bot did not answer, 6 not permitted, 9 refused.
+    automation passes --yes. Exit code 0 done or as it was, 1 there is nothing to go back to or it was
+    not confirmed, 2 nobody can be asked, 4 the generation is not valid any more, 5 the bot did not answer, 6
+    not permitted, 8 where the generations are cannot be told, 9 refused.
 
     Example: jitctl config rollback
 
@@ -78,8 +79,7 @@ def rollback(
         render.result(body, output, _text)
         return
     if not yes:
-        if output == Format.TEXT and (lines := flow.difference_lines(body)):
-            render.note("\n".join(lines))
+        flow.show_before_asking(body, output)
         of = {"chainId": wanted.main.chain.chain_id, "executor": wanted.main.executor.address}
         where = place(scene.config_dir, scene.running or of)
         mode = scene.running.get("mode")
