@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from jitctl import __version__
 from jitctl.cli import render
+from jitctl.cli.argument_help import restore_argument_help
 from jitctl.cli.verbs import BY_NAME, PANELS, VERBS
 from jitctl.errors import JitError, UsageError
 
@@ -36,7 +37,7 @@ class LazyGroup(TyperGroup):
             group.command(verb.name)(getattr(module, verb.name.replace("-", "_")))
         group.rich_markup_mode = None
         group._add_completion = False
-        command = typer.main.get_command(group)
+        command = restore_argument_help(typer.main.get_command(group))
         command.name = verb.name
         return command
 

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import sys
+from typing import Any, TextIO
 
 from jitctl.cli import render
+from jitctl.cli.figures import in_units
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _COLOURS = {"added": "green", "removed": "red", "changed": "yellow"}
-NAMES = {"jitctl": "jitctl.toml", "pools": "pools.toml", "strategy": "strategy.toml", "alerts": "alerts.toml"}
 
 
-def difference_lines(found: list[dict[str, Any]]) -> list[str]:
-    """Return the lines for `Difference`s as JSON."""
-    import sys
-
+def difference_lines(found: list[dict[str, Any]], stream: TextIO | None = None) -> list[str]:
+    """Return the lines for `Difference`s as JSON, coloured where `stream`, else stdout, is a terminal."""
     lines: list[str] = []
     for stem in dict.fromkeys(each["file"] for each in found):
-        lines.append(f"{NAMES.get(stem, stem)}")
+        lines.append(render.printable(stem))
         for each in (one for one in found if one["file"] == stem):
-            sign = render.paint(_SIGNS[each["kind"]], _COLOURS[each["kind"]], sys.stdout)
+            sign = render.paint(_SIGNS[each["kind"]], _COLOURS[each["kind"]], stream or sys.stdout)
             lines.append(f"  {sign} {_change(each)}  [{each['appliedBy']}]")
     return lines
 
 
 def _change(each: dict[str, Any]) -> str:
     key = render.printable(each["key"])
-    before, after = _value(each["before"]), _value(each["after"])
+    before, after = (value_text(each["key"], each[side]) for side in ("before", "after"))
     match each["kind"]:
         case "added":
             return f"{key} = {after}"
@@ -38,11 +37,12 @@ def _change(each: dict[str, Any]) -> str:
             return f"{key}: {before} -> {after}{hint}"
 
 
-def _value(value: Any) -> str:
+def value_text(key: str, value: Any) -> str:
+    """Return a value as a file may have it, amounts in ether."""
     if isinstance(value, dict):
-        inner = ", ".join(f"{key} {_value(item)}" for key, item in value.items() if item is not None)
-        return f"{{ {inner} }}"
-    return render.printable(json.dumps(value, ensure_ascii=False))
+        items = [f"{name} {value_text(name, item)}" for name, item in value.items() if item is not None]
+        return f"{{ {', '.join(items)} }}"
+    return render.printable(in_units(key, value) or json.dumps(value, ensure_ascii=False))
 
 
 def apply_lines(reloads: list[str], needs_restart: list[str]) -> list[str]:

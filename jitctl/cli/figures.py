@@ -14,6 +14,20 @@ def ether(wei: str | int, decimals: int = 6) -> str:
     return f"{amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN):f} ETH"
 
 
+def whole(amount: int, decimals: int) -> str:
+    """Return an amount of base units in whole ones, exactly."""
+    return f"{Decimal(amount).scaleb(-decimals).normalize():f}"
+
+
+def in_units(key: str, value: object) -> str:
+    """Return an amount exactly, as a file may have it, `2 ether`; empty for what is none."""
+    if not isinstance(value, int):
+        return ""
+    if key.endswith("_wei_per_gas"):
+        return f"{whole(value, 9)} gwei"
+    return f"{whole(value, 18)} ether" if key.endswith("_wei") else ""
+
+
 def sparkline(values: Sequence[float], width: int = 30) -> str:
     """Return the last `width` values as bars between zero and their maximum; empty for none."""
     shown = list(values)[-width:]

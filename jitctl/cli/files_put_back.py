@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from jitctl.cli import options
+from jitctl.cli import options, render
 from jitctl.errors import DaemonNotRunning, JitError, TimedOut
 
 if TYPE_CHECKING:
@@ -113,6 +113,39 @@ def as_wire(found: list[Any]) -> list[dict[str, Any]]:
     from jitctl.control.schema import camel
 
     return [{camel(key): value for key, value in asdict(each).items()} for each in found]
+
+
+def difference_lines(body: dict[str, Any], stream: TextIO | None = None) -> list[str]:
+    """Return what the files become, or why that cannot be told line by line."""
+    from jitctl.cli import difference_view
+
+    if body["problem"]:
+        return [render.printable(f"the files are not valid now: {body['problem']}")]
+    return difference_view.difference_lines(body["differences"], stream)
+
+
+def show_before_asking(body: dict[str, Any], output: str) -> None:
+    """Show on stderr what a confirmation is about; nothing where the files stay as they are."""
+    import sys
+
+    if output == render.Format.TEXT and (lines := difference_lines(body, sys.stderr)):
+        render.aside("\n".join(lines))
+
+
+def result_lines(body: dict[str, Any], *, reloads: list[str] | None = None) -> list[str]:
+    """Return what was done, or would be, and what takes it over."""
+    from jitctl.cli.difference_view import apply_lines
+
+    lines: list[str] = []
+    if body["dryRun"] or body["written"] or body["removed"]:
+        lines += difference_lines(body)
+    if body["finished"]:
+        word = "would finish" if body["dryRun"] else "finished"
+        lines.append(f"{word} what was interrupted: {render.printable(body['finished']['about'])}")
+    lines.append(render.printable(body["message"]))
+    if body["keptIn"]:
+        lines.append(f"the earlier files are kept in {render.printable(body['keptIn'])}")
+    return [*lines, *apply_lines(reloads or [], body["needsRestart"])]
 
 
 def replace(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from jitctl.cli import options, render
+from jitctl.cli.difference_view import value_text
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
+MOST_WARNINGS = 3
 LIMIT_S = 25.0
 """Longer than the daemon gives its engine, and the files to lie still."""
 
@@ -30,25 +31,25 @@ def text(reply: dict[str, Any]) -> str:
     if untaken:
         lines.append("only a restart takes over:")
         lines += [f"  {line(each)}" for each in untaken]
-    lines += [render.printable(f"warning: {each}") for each in reply.get("warnings") or []]
+    # Each begins with its place and its rule; one rule may say the same of every pool.
+    warnings = reply.get("warnings") or []
+    lines += [render.printable(str(each)) for each in warnings[:MOST_WARNINGS]]
+    if len(warnings) > MOST_WARNINGS:
+        lines.append(f"{len(warnings) - MOST_WARNINGS} more warnings: jitctl validate-config")
     if hint := reply.get("hint"):
         lines.append(f"next: {render.printable(str(hint))}")
     return "\n".join(lines)
 
 
 def line(change: dict[str, Any]) -> str:
-    """Return one change: `pools[WETH/DAI-0.3%] added`, `limits.min_profit_wei 1 -> 2`."""
+    """Return one change: `pools[WETH/DAI-0.3%] added`, `limits.min_profit_wei: 1 ether -> 2 ether`."""
     key, kind = str(change.get("key")), change.get("kind")
     before, after = change.get("before"), change.get("after")
     if key.endswith("].enabled"):
         shown = f"{key.removesuffix('.enabled')} {'enabled' if after else 'disabled'}"
     elif kind == "changed":
-        shown = f"{key} {_value(before)} -> {_value(after)}"
+        shown = f"{key}: {value_text(key, before)} -> {value_text(key, after)}"
     else:
         value = after if kind == "added" else before
-        shown = f"{key} {kind}" + ("" if isinstance(value, dict | list) else f": {_value(value)}")
+        shown = f"{key} {kind}" + ("" if isinstance(value, dict | list) else f": {value_text(key, value)}")
     return render.printable(shown)
-
-
-def _value(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

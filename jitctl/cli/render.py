@@ -107,6 +107,11 @@ def note(message: str) -> None:
     _write(sys.stderr, printable(message))
 
 
+def aside(text: str) -> None:
+    """Print lines that were made printable, and maybe coloured, on stderr."""
+    _write(sys.stderr, text)
+
+
 def progress_line(message: str) -> None:
     """Show one line about what is waited for, over the last such line; an empty one clears it.
 
@@ -216,7 +221,7 @@ def rich_text(renderable: Any, *, width: int | None = None) -> str:
     from rich.console import Console
 
     plain = bool(os.environ.get("NO_COLOR")) or not sys.stdout.isatty()
-    console = Console(width=width or (160 if plain else None), no_color=plain, force_terminal=not plain)
+    console = Console(width=width or terminal_width() or 160, no_color=plain, force_terminal=not plain)
     # It flushes stdout on the way.
     with _place_for_answer(sys.stdout), console.capture() as captured:
         console.print(renderable)

@@ -8,15 +8,14 @@ marker later, and has the right, does the rest of them.
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import shutil
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jitctl.config.folder_guard import NOTHING, mapped_errors, only_one
 from jitctl.config.load import load
 from jitctl.config.locate import MAIN_NAMES, MARKER
 from jitctl.config.pending_set import STAGED, PendingFile, PendingSet, read_pending
@@ -26,7 +25,6 @@ from jitctl.errors import ConfigError, JitError, PermissionDenied, Refused
 from jitctl.safety.durable import fsync_directory
 
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
-NOTHING = "nothing was changed"
 _NAMES = tuple(f"{stem}{end}" for stem in STEMS for end in (".toml", ".json"))
 
 
@@ -77,7 +75,7 @@ def put_back(
     for a full disk and the like; nothing is changed then. A file that is a link is replaced where the link
     leads to. Without `backups` what is replaced is not kept.
     """
-    with _mapped(config_dir), _only_one(config_dir):
+    with mapped_errors(config_dir), only_one(config_dir):
         _finish(config_dir)
         _sweep(config_dir)
         present = _present(config_dir)
@@ -107,7 +105,7 @@ def put_back(
 
 def unfinished(config_dir: Path) -> PendingSet | None:
     """Return the replacement that was interrupted; raises `JitError` where its marker cannot be read."""
-    with _mapped(config_dir):
+    with mapped_errors(config_dir):
         try:
             return read_pending(config_dir)
         except ValueError as error:
@@ -121,7 +119,7 @@ def finish(config_dir: Path) -> PendingSet | None:
     """Do what is left of an interrupted replacement and return it; raises `JitError`."""
     if unfinished(config_dir) is None:
         return None
-    with _mapped(config_dir), _only_one(config_dir):
+    with mapped_errors(config_dir), only_one(config_dir):
         return _finish(config_dir)
 
 
@@ -299,41 +297,3 @@ def _write_marker(folder: Path, pending: PendingSet, stage: _Stage) -> None:
     stage.kept_in = None
     fsync_directory(folder)
     stage.kept_in = kept_in
-
-
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Generator[None]:
-    """Hold the folder's lock, which the kernel drops when this process dies."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refused(
-                f"somebody else is replacing the files in {folder}; {NOTHING}", hint="look, then repeat"
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _mapped(folder: Path) -> Generator[None]:
-    """Turn what the operating system refuses into a `JitError`."""
-    try:
-        yield
-    except OSError as error:
-        where = error.filename or folder
-        done = "" if (folder / MARKER).exists() else f"; {NOTHING}"
-        message = f"the files in {folder} cannot be replaced: {where}: {error.strerror or error}{done}"
-        if error.errno in (errno.EACCES, errno.EPERM):
-            raise PermissionDenied(message, hint="repeat it as the files' owner, or with sudo") from None
-        hints = {
-            errno.ENOSPC: "the disk is full (blocks or inodes): make room, then repeat",
-            errno.EDQUOT: "the quota is used up: make room, then repeat",
-            errno.EROFS: "it is mounted read-only",
-        }
-        hint = hints.get(error.errno or 0, "")
-        if not done:
-            hint = f"{hint}; " * bool(hint) + "the new set counts already; repeat it to put it in its place"
-        raise JitError(message, hint=hint) from None

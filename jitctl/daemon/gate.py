@@ -144,7 +144,7 @@ class Door:
                 PermissionDenied(
                     f"{method} {path} is served on the Unix socket only",
                     hint=f"use the jitctl verb, or: curl --unix-socket {socket} "
-                    f"-X POST http://jit{path if route else '/admin/pause'}",
+                    + (f"-X {method} http://jit{path}" if route else "-X POST http://jit/admin/pause"),
                 )
             )
         if not self._token.usable():

@@ -81,7 +81,8 @@ def _today(config: Config) -> list[PoolDay]:
 
 def _why_disabled(config: Config) -> list[str]:
     said = (pool.disabled_because for pool in config.pools.pools)
-    return [f"disabled: {redact_text(why)}" if why else "disabled in pools.toml" for why in said]
+    plain = f"disabled in {config.texts['pools'].path.name}"
+    return [f"disabled: {redact_text(why)}" if why else plain for why in said]
 
 
 def _row(

@@ -20,9 +20,6 @@ from jitctl.daemon.keeper import Keeper, Offer
 from jitctl.errors import DaemonNotRunning, JitError, LinkClosed, TimedOut
 
 RELOAD_LIMIT_S = 15.0
-_NAMES = {
-    Reload.POOLS: "pools.toml", Reload.STRATEGY: "strategy.toml", Reload.CONFIG: "the configuration",
-}  # fmt: skip
 
 
 async def reload(keeper: Keeper, what: Reload, request: ActionRequest, caller: Caller) -> ReloadReply:
@@ -31,20 +28,20 @@ async def reload(keeper: Keeper, what: Reload, request: ActionRequest, caller: C
     Raises `ConfigError` or `Refused` for the files, `JitError` for a full disk, the engine's own error, and
     `TimedOut` where it may still take over. The old configuration goes on then.
     """
-    engine = keeper.running_engine(f"reload {_NAMES[what]}")
+    engine = keeper.running_engine(f"reload {_name(what, keeper.config)}")
     await asyncio.to_thread(finish_if_allowed, keeper.config.folders.config)
     found = await asyncio.to_thread(load_still, keeper.config.folders.config)
-    before = keeper.config
+    name, before = _name(what, found), keeper.config
     wanted = await asyncio.to_thread(reloaded, before, found, what)
     reply = _reply(before, wanted, found)
     kept = keeper.current.generation
     if wanted.hash == before.hash and not keeper.unsure_of_configuration:
         number = kept.number if kept is not None else 0
-        message = f"{_NAMES[what]} is as it was; nothing to reload"
+        message = f"{name} is as it was; nothing to reload"
         return replace(reply, message=message, generation=number, dry=request.dry)
     if request.dry:
         number = kept.number if kept is not None else 0
-        message = f"{_NAMES[what]} can be reloaded; nothing was changed"
+        message = f"{name} can be reloaded; nothing was changed"
         return replace(reply, message=message, generation=number, config_hash=before.hash, dry=True)
     verb, why = f"reload-{what}", request.reason
     for warning in wanted.warnings:
@@ -58,7 +55,7 @@ async def reload(keeper: Keeper, what: Reload, request: ActionRequest, caller: C
     except TimedOut as late:
         keeper.offered(Offer(wanted, generation, verb, caller, why))
         raise TimedOut(
-            f"{late.message}: it may still take over {_NAMES[what]}",
+            f"{late.message}: it may still take over {name}",
             hint="`jitctl status` shows by which configuration it trades; repeat the reload then",
         ) from None
     except LinkClosed:
@@ -71,11 +68,11 @@ async def reload(keeper: Keeper, what: Reload, request: ActionRequest, caller: C
         await asyncio.to_thread(keeper.current.drop, generation)
         raise
     keeper.take_configuration(wanted, generation)
-    return await _taken(keeper, what, generation, reply, body)
+    return await _taken(keeper, name, generation, reply, body)
 
 
 async def _taken(
-    keeper: Keeper, what: Reload, generation: Generation, reply: ReloadReply, body: dict[str, Any]
+    keeper: Keeper, name: str, generation: Generation, reply: ReloadReply, body: dict[str, Any]
 ) -> ReloadReply:
     """The engine runs by it: whatever happens to the disk now, that is so."""
     unconfirmed = await keeper.confirm_configuration()
@@ -85,9 +82,13 @@ async def _taken(
     return replace(
         reply,
         changed=reply_of(body).changed,
-        message=f"{_NAMES[what]} reloaded: generation {generation.number}",
+        message=f"{name} reloaded: generation {generation.number}",
         generation=generation.number,
     )
+
+
+def _name(what: Reload, config: Config) -> str:
+    return "the configuration" if what is Reload.CONFIG else config.texts[what].path.name
 
 
 def _reply(before: Config, wanted: Config, found: Config) -> ReloadReply:
@@ -97,7 +98,7 @@ def _reply(before: Config, wanted: Config, found: Config) -> ReloadReply:
     hints = [f"a restart is needed for: {', '.join(each.key for each in untaken)}"] if untaken else []
     for other in ("pools", "strategy"):
         if any(each.file == other for each in differing):
-            hints.append(f"{other}.toml has changed too: jitctl reload-{other}")
+            hints.append(f"{found.texts[other].path.name} has changed too: jitctl reload-{other}")
     return ReloadReply(
         hint="; ".join(hints),
         config_hash=wanted.hash,

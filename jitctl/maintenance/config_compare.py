@@ -80,20 +80,16 @@ def _of_file(stem: str, old: dict[str, Any], new: dict[str, Any]) -> list[Differ
         if entry and (entry in entries_old) != (entry in entries_new):
             if entry not in told:
                 told.add(entry)
-                whole = entries_old.get(entry), entries_new.get(entry)
-                found.append(_difference(stem, entry, *whole, absent=None))
-        elif old.get(key, _ABSENT) != new.get(key, _ABSENT):
-            found.append(_difference(stem, key, old.get(key, _ABSENT), new.get(key, _ABSENT), absent=_ABSENT))
+                found.append(_difference(stem, entry, entries_old.get(entry), entries_new.get(entry)))
+        elif old.get(key) != new.get(key):
+            found.append(_difference(stem, key, old.get(key), new.get(key)))
     return found
 
 
-_ABSENT = object()
-
-
-def _difference(stem: str, key: str, old: Any, new: Any, *, absent: Any) -> Difference:
-    kind = ADDED if old is absent else REMOVED if new is absent else CHANGED
-    before, after = (None if each is absent else _shown(key, each) for each in (old, new))
-    return Difference(stem, key, kind, before, after, applied_by(stem, key))
+def _difference(stem: str, key: str, old: Any, new: Any) -> Difference:
+    # What is not set is None, and has no value in a file either.
+    kind = ADDED if old is None else REMOVED if new is None else CHANGED
+    return Difference(stem, key, kind, _shown(key, old), _shown(key, new), applied_by(stem, key))
 
 
 def _shown(key: str, value: Any) -> Any:

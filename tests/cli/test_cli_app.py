@@ -49,6 +49,19 @@ def test_every_verb_explains_itself_with_an_example(verb, capsys):
     assert next(found.summary for found in VERBS if found.name == verb) in text
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["validate-config"], "[FILE...]  Files, folders, or - for stdin"),
+        (["config", "schema"], "[FILE]  jitctl, pools, strategy or alerts"),
+        (["restore", "config"], "[FILE|DATE]  The archive, or its day"),
+    ],
+)
+def test_help_says_what_an_argument_is(words, told, capsys):
+    assert run([*words, "--help"]) == 0
+    assert told in capsys.readouterr().out
+
+
 def test_unknown_verb_suggests_the_near_one(capsys):
     assert run(["puase"]) == 2
     assert "did you mean 'pause'?" in capsys.readouterr().err

@@ -14,6 +14,7 @@ import pytest
 from installation import eventually, running_keeper, write_config
 
 from jitctl.control.audit_chain import GENESIS, line_hash
+from jitctl.control.roles import ROUTES
 from jitctl.errors import DaemonNotRunning, Refused, UsageError
 from jitctl.safety.barrier import SubmitBarrier
 from jitctl.safety.latch import Latch
@@ -92,11 +93,14 @@ def test_tcp_door_reads_only(keeper):
         ("/admin/pause", "GET"),
         ("/admin/anything", "POST"),
         ("/admin", "GET"),
+        ("/api/config", "GET"),
     ]:
         status, _, body = http_get(keeper, path, method)
         error = json.loads(body)["error"]
         assert (status, error["code"]) == (403, "permission_denied")
-        assert "--unix-socket" in error["hint"]
+        known = (method, path) in {(route.method, route.path) for route in ROUTES}
+        meant = f"-X {method} http://jit{path}" if known else "-X POST http://jit/admin/pause"
+        assert error["hint"].endswith(meant)
     assert keeper.client().call("status")["state"] == "RUNNING"
 
 

@@ -37,6 +37,14 @@ def test_the_order_of_pools_is_no_difference_and_one_that_goes_is_one(tmp_path):
     assert (found.before, found.after["fee_pips"], found.applied_by) == (None, 500, "reload-pools")
 
 
+def test_a_key_that_is_set_or_taken_away_is_added_or_removed(tmp_path):
+    off = POOLS_TOML.replace("tick_spacing", 'enabled = false\ndisabled_because = "thin"\ntick_spacing')
+    plain, disabled = side(tmp_path / "a"), side(tmp_path / "b", pools=off)
+    entry = "pools[WETH/USDC-0.05%]"
+    assert keys(plain, disabled) == [(f"{entry}.enabled", "changed"), (f"{entry}.disabled_because", "added")]
+    assert keys(disabled, plain)[1] == (f"{entry}.disabled_because", "removed")
+
+
 def test_another_name_for_the_same_address_is_one_change(tmp_path):
     before = side(tmp_path / "a", pools=POOLS_TOML + SECOND)
     renamed = POOLS_TOML.replace("0.05%", "five").replace("tick_spacing", "enabled = false\ntick_spacing")

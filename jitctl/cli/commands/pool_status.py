@@ -10,8 +10,8 @@ from jitctl.cli import options, render
 from jitctl.cli.options import OutputOption, StrictOption
 from jitctl.cli.render import Format
 
-WIDE = 100
-"""From this width on there is room for liquidity and protocol fee."""
+NARROW, WIDE = 66, 100
+"""From these widths on there is room for the net result; for liquidity and protocol fee too."""
 WIDEST, SHORT = 140, 48
 """From this width on there is room for reasons of this length; else they are below the table."""
 
@@ -51,14 +51,18 @@ def _text(found: dict[str, Any]) -> str:
 
     width = render.terminal_width()
     wide = width is None or width >= WIDE
+    narrow = width is not None and width < NARROW
     reasons = [
         (pool.get("name"), str(pool["reason"])) for pool in found.get("pools", []) if pool.get("reason")
     ]
     beside = (width is None or width >= WIDEST) and all(len(why) <= SHORT for _, why in reasons)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     more = ("liquidity", "protocol fee") if wide else ()
-    for title in ("pool", "healthy", "1 WETH is", *more, "landed", "net today"):
-        table.add_column(title, justify="left" if title in ("pool", "healthy") else "right", no_wrap=True)
+    # Names are folded where there is no room, never cut: those of two pools may begin alike.
+    table.add_column("pool", overflow="fold")
+    table.add_column("healthy", no_wrap=True)
+    for title in ("1 WETH is", *more, "landed", *(() if narrow else ("net today",))):
+        table.add_column(title, justify="right", no_wrap=True)
     if beside:
         table.add_column("why not", no_wrap=True)
     for pool in found.get("pools", []):
@@ -68,7 +72,7 @@ def _text(found: dict[str, Any]) -> str:
             str(pool.get("price") or ""),
             *([_short(pool.get("liquidity")), _protocol_fee(pool.get("feeProtocol"))] if wide else []),
             f"{pool.get('landedToday')} of {pool.get('attemptsToday')}",
-            ether(pool.get("netWeiToday") or "0", 6 if wide else 3),
+            *(() if narrow else (ether(pool.get("netWeiToday") or "0", 6 if wide else 3),)),
             *([render.printable(str(pool.get("reason") or ""))] if beside else []),
         )
     lines = [render.rich_text(table).strip("\n")]

@@ -18,7 +18,7 @@ def reload_pools(
 ) -> None:
     """Take over pools.toml while the bot runs, or change nothing.
 
-    Takes over pools.toml and the price feeds of its tokens, between two blocks: the next swap in a new pool
+    Takes over pools.toml and the price feeds of its tokens, between two events: the next swap in a new pool
     is looked at, and none in one that is gone or disabled; attempts on their way there are followed to their
     end. Anything wrong in any file refuses it as a whole and the old configuration goes on. Says what changed
     by name, and what only a restart takes over. Exit code 0 done or as it was, 1 the disk is full, 3 nothing

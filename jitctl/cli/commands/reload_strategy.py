@@ -20,10 +20,9 @@ def reload_strategy(
 
     Takes over strategy.toml in one step; what was planned under the old limits and is not yet submitted is
     held against the new ones. Anything wrong in any file refuses it as a whole and the old configuration
-    goes on. Says what changed by name, and what
-    only a restart takes over. Exit code 0 done or as it was, 1 the disk is full, 3 nothing runs, 4 a file is
-    wrong, 5 the engine did not answer, 9 refused: a file is being written, or the engine cannot read the
-    new pools.
+    goes on. Says what changed by name, and what only a restart takes over. Exit code 0 done or as it was, 1
+    the disk is full, 3 nothing runs, 4 a file is wrong, 5 the engine did not answer, 9 refused: a file is
+    being written, or the engine cannot take it over.
 
     Example: jitctl reload-strategy --dry-run
     """

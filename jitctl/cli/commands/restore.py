@@ -40,7 +40,8 @@ def config(
     are replaced as one step, also across a crash, and the earlier ones are kept in backups/. Says which verb
     has a running bot take it over; --reload does so at once, and where the bot refuses, the files become
     what they were. Asks first; automation passes --yes. Exit code 0 done or as it was, 1 the archive is
-    damaged, 2 there is none or it was not confirmed, 4 its files are not valid, 6 not permitted, 9 refused.
+    damaged or it was not confirmed, 2 there is none or nobody can be asked, 4 its files are not valid, 5 the
+    bot did not answer, 6 not permitted, 9 refused.
 
     Example: jitctl restore config
 
@@ -81,8 +82,7 @@ def config(
         render.result(body, output, _text)
         return
     if not yes:
-        if output == Format.TEXT:
-            render.note("\n".join(_difference_lines(body)))
+        flow.show_before_asking(body, output)
         of = {"chainId": wanted.main.chain.chain_id, "executor": wanted.main.executor.address}
         where = place(scene.config_dir, scene.running or of)
         bot = (
@@ -124,23 +124,7 @@ def _of_the_bot(scene: Any, body: dict[str, Any]) -> str:
     return "the bot runs by these values"
 
 
-def _difference_lines(body: dict[str, Any]) -> list[str]:
-    from jitctl.cli.difference_view import difference_lines
-
-    if body["problem"]:
-        return [render.printable(f"the files are not valid now: {body['problem']}")]
-    return difference_lines(body["differences"])
-
-
 def _text(body: dict[str, Any]) -> str:
-    from jitctl.cli.difference_view import apply_lines
+    from jitctl.cli.files_put_back import result_lines
 
-    lines = [render.printable(body["message"])]
-    if body["finished"]:
-        word = "would finish" if body["dryRun"] else "finished"
-        lines.insert(0, f"{word} what was interrupted: {render.printable(body['finished']['about'])}")
-    if body["dryRun"] or body["written"] or body["removed"]:
-        lines = [*_difference_lines(body), *lines]
-    if body["keptIn"]:
-        lines.append(f"the earlier files are kept in {render.printable(body['keptIn'])}")
-    return "\n".join([*lines, *apply_lines(body["reloads"], body["needsRestart"])])
+    return "\n".join(result_lines(body, reloads=body["reloads"]))

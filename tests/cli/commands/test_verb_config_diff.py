@@ -7,6 +7,9 @@ import json
 import pytest
 from installation import JITCTL_TOML, POOLS_TOML, STRATEGY_TOML, running_keeper, write_config
 
+from jitctl.cli import render
+from jitctl.cli.commands.config import generations
+
 OTHER_POOL = """
 [[pools]]
 name = "WETH/USDC-0.3%"
@@ -53,9 +56,7 @@ def test_the_same_is_0_and_every_change_says_what_takes_it_over(keeper, jitctl):
     assert by_key["limits.max_notional_wei"]["after"] == 10 * 10**18
     assert by_key["wallet.operators[0].passphrase_file"]["after"] == "keys/op1.pass"
     text = jitctl("config", "diff").stdout
-    assert (
-        "~ limits.max_notional_wei: 20000000000000000000 -> 10000000000000000000  [reload-strategy]" in text
-    )
+    assert "~ limits.max_notional_wei: 20 ether -> 10 ether  [reload-strategy]" in text
     assert "next: jitctl reload-pools" in text
     assert "only a restart takes over: chain.slot_seconds, wallet.operators[0].passphrase_file" in text
     one = jitctl("config", "diff", "strategy.toml", "-o", "json")
@@ -64,7 +65,7 @@ def test_the_same_is_0_and_every_change_says_what_takes_it_over(keeper, jitctl):
 
 def test_a_file_from_elsewhere_is_compared_beside_the_others(keeper, jitctl, tmp_path):
     (tmp_path / "new").mkdir()
-    candidate = tmp_path / "new" / "pools.toml"
+    candidate = tmp_path / "new" / "prod-pools.toml.new"
     candidate.write_text(POOLS_TOML + OTHER_POOL)
     done = jitctl("config", "diff", candidate, "-o", "json")
     assert differences(done) == {"pools[WETH/USDC-0.3%]": ("added", "reload-pools")}
@@ -74,7 +75,10 @@ def test_a_file_from_elsewhere_is_compared_beside_the_others(keeper, jitctl, tmp
     broken = jitctl("config", "diff", candidate)
     assert broken.returncode == 4
     assert f"{candidate}:" in broken.stderr and "fee_pips" in broken.stderr
+    (tmp_path / "new" / "other.toml").write_text("a = 1\n")
     assert jitctl("config", "diff", tmp_path / "new" / "other.toml").returncode == 2
+    missing = jitctl("config", "diff", tmp_path / "new" / "none.toml")
+    assert (missing.returncode, "JC001" in missing.stderr) == (4, True)
 
 
 def test_a_caller_who_may_not_read_the_generations_is_told_by_the_daemon(keeper, jitctl):
@@ -150,3 +154,17 @@ def test_generations_are_listed_with_who_when_and_why(jitctl, tmp_path):
 @pytest.mark.parametrize("arguments", [("--generation", "0"), ("pools.toml", "--to", "1")])
 def test_what_makes_no_sense_is_2(installed, jitctl, arguments):
     assert jitctl("config", "diff", *arguments).returncode == 2
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, None])
+def test_a_generation_has_its_number_in_every_terminal(monkeypatch, width):
+    monkeypatch.setattr(render, "terminal_width", lambda: width)
+    row = {
+        "number": 117, "configHash": "a1" * 32, "time": "2026-01-31T01:02:03Z", "who": "root",
+        "verb": "reload-config", "restores": 115, "current": True, "running": True, "files": True,
+        "why": "the new limits lose money, and more than that",
+    }  # fmt: skip
+    text = generations._text({"generations": [row], "problem": ""})
+    assert max(map(len, text.splitlines())) <= (width or 160)
+    for each in ("117", "a1a1a1a1a1a1", "2026-01-31T01:02:03Z", "root", "puts back 115", "= the files"):
+        assert each in text

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from installation import JITCTL_TOML, STRATEGY_TOML, environment, running_keeper, write_config
 
+from jitctl.cli import files_put_back
 from jitctl.config.load import load
 from jitctl.config.locate import MARKER
 from jitctl.config.pending_set import PendingFile, PendingSet
@@ -57,7 +58,7 @@ def test_it_goes_back_one_generation_after_another_and_the_bot_with_it(keeper, j
     assert status["generation"] == 3
     dry = jitctl("config", "rollback", "--dry-run")
     assert (dry.returncode, "generation 2 would be put back; nothing was changed" in dry.stdout) == (0, True)
-    assert "limits.max_notional_wei: 5000000000000000000 -> 10000000000000000000" in dry.stdout
+    assert "limits.max_notional_wei: 5 ether -> 10 ether" in dry.stdout
     done = jitctl("config", "rollback", "--yes", "--reason", "it loses money", "-o", "json")
     assert done.returncode == 0, done.stderr
     body = json.loads(done.stdout)
@@ -252,3 +253,21 @@ def test_of_rollbacks_at_once_each_is_whole_and_the_bot_runs_by_the_files(keeper
     ]  # fmt: skip
     assert (keeper.config / "strategy.toml").read_text() in wanted
     assert keeper.client().call("status")["configHash"] == load(keeper.config).hash
+
+
+def test_what_a_confirmation_is_about_is_coloured_on_a_terminal_and_no_code_is_spelt_out(capsys, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    change = {
+        "file": "pools",
+        "key": "pools[a]\x1b.enabled",
+        "kind": "changed",
+        "before": True,
+        "after": False,
+    }
+    body = {"problem": "", "differences": [change | {"appliedBy": "reload-pools"}]}
+    files_put_back.show_before_asking(body, "text")
+    shown = capsys.readouterr().err
+    assert "\x1b[33m~\x1b[0m pools[a]\\x1b.enabled: true -> false" in shown
+    files_put_back.show_before_asking(body | {"differences": []}, "text")
+    assert capsys.readouterr().err == ""

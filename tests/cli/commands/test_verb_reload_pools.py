@@ -43,7 +43,7 @@ def test_what_needs_a_restart_is_named(keeper, jitctl):
     main = keeper.config / "jitctl.toml"
     main.write_text(main.read_text().replace("chain_id = 31337", "chain_id = 31337\nslot_seconds = 6.0"))
     found = jitctl("reload-pools")
-    assert (found.returncode, "chain.slot_seconds 12.0 -> 6.0" in found.stdout) == (0, True)
+    assert (found.returncode, "chain.slot_seconds: 12.0 -> 6.0" in found.stdout) == (0, True)
 
 
 def test_exit_codes_of_a_refusal_and_of_no_daemon(installed, jitctl, tmp_path):

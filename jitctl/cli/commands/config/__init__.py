@@ -9,6 +9,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
+from jitctl.cli.argument_help import restore_argument_help
 from jitctl.errors import UsageError
 
 SUB_VERBS = {
@@ -33,7 +34,7 @@ class SubVerbGroup(TyperGroup):
         module = importlib.import_module(f"{__name__}.{cmd_name}")
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(cmd_name)(getattr(module, cmd_name))
-        command = typer.main.get_command(single)
+        command = restore_argument_help(typer.main.get_command(single))
         command.name = cmd_name
         return command
 

@@ -89,31 +89,26 @@ def diff(
 def _files(folder: Path, files: list[Path]) -> tuple[Config, tuple[str, ...]]:
     """Return the folder's configuration with `files` in the place of its own, and which those are."""
     from jitctl.config.load import load
-    from jitctl.config.problems import ConfigInvalidError, Problem
-    from jitctl.config.source import STEMS, Text, read_text, read_texts
+    from jitctl.config.named import read
+    from jitctl.config.problems import ConfigInvalidError
+    from jitctl.config.source import STEMS, read_texts
     from jitctl.errors import UsageError
 
-    texts, unread = read_texts(folder)
-    problems = list(unread)
-    stems: list[str] = []
-    for path in files:
-        if path.is_dir():
-            texts, more = read_texts(path)
-            problems, stems = list(more), list(STEMS)
-            continue
-        stem = path.name.split(".")[0]
-        if stem not in STEMS:
+    # A bare name that is not here means the one in the folder.
+    paths = [folder / path if not path.exists() and path.name == str(path) else path for path in files]
+    found = read(paths, kind=None, stdin=None, stdin_folder=None)
+    for problem in found.problems:
+        if problem.rule == "JC005":
             known = ", ".join(f"{each}.toml" for each in STEMS)
-            raise UsageError(f"cannot tell which file {path} is", hint=f"known: {known}")
-        if not path.exists() and path.name == str(path):
-            path = folder / path
-        text = read_text(path)
-        problems = [each for each in problems if Path(each.file).name.split(".")[0] != stem]
-        stems.append(stem)
-        if isinstance(text, Problem):
-            problems.append(text)
-        else:
-            texts[stem] = Text(path, text.data)
+            raise UsageError(f"cannot tell which file {problem.file} is", hint=f"name it as ours: {known}")
+    if found.problems:
+        raise ConfigInvalidError(found.problems)
+    stems = {each.stem for each in found.files}
+    texts, unread = read_texts(folder)
+    if any(path.is_dir() for path in paths):
+        texts, stems = {}, set(STEMS)
+    texts |= {each.stem: each.text for each in found.files}
+    problems = [each for each in unread if Path(each.file).name.split(".")[0] not in stems]
     if problems:
         raise ConfigInvalidError(problems)
     return load(folder, texts), tuple(stem for stem in STEMS if stem in stems) or STEMS

@@ -12,6 +12,9 @@ from jitctl.cli.options import OutputOption
 from jitctl.cli.render import Format
 from jitctl.errors import JitError
 
+WIDE = 120
+"""From this width on there is room for a table."""
+
 
 def generations(ctx: typer.Context, output: OutputOption = Format.TEXT) -> None:
     """List the configurations that were live, the newest first.
@@ -60,26 +63,45 @@ def generations(ctx: typer.Context, output: OutputOption = Format.TEXT) -> None:
 
 
 def _text(body: dict[str, Any]) -> str:
-    from rich import box
-    from rich.table import Table
-
     note = f"note: {render.printable(body['problem'])}" if body["problem"] else ""
     if not body["generations"]:
         return "\n".join(filter(None, ("no generation is kept yet; the first start keeps one", note)))
+    width = render.terminal_width()
+    listed = _table if width is None or width >= WIDE else _lines
+    return "\n".join(filter(None, (listed([_row(each) for each in body["generations"]]), note)))
+
+
+def _row(found: dict[str, Any]) -> tuple[str, ...]:
+    words = ["runs" if found["running"] else "last that ran" if found["current"] else ""]
+    words.append("= the files" if found["files"] else "")
+    cells = (
+        str(found["number"]),
+        found["configHash"][:12],
+        found["time"],
+        found["who"],
+        found["verb"] + (f" (puts back {found['restores']})" if found["restores"] else ""),
+        ", ".join(filter(None, words)),
+        found["why"],
+    )
+    return tuple(map(render.printable, cells))
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    from rich import box
+    from rich.table import Table
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("", "hash", "since", "who", "verb", "", "why"):
-        table.add_column(title, no_wrap=title != "why")
-    for row in body["generations"]:
-        words = ["runs" if row["running"] else "last that ran" if row["current"] else ""]
-        words.append("= the files" if row["files"] else "")
-        verb = row["verb"] + (f" (puts back {row['restores']})" if row["restores"] else "")
-        table.add_row(
-            str(row["number"]),
-            row["configHash"][:12],
-            row["time"],
-            render.printable(row["who"]),
-            render.printable(verb),
-            ", ".join(filter(None, words)),
-            render.printable(row["why"]),
-        )
-    return "\n".join(filter(None, (render.rich_text(table).strip("\n"), note)))
+        table.add_column(title, no_wrap=title != "why", min_width=4)
+    for row in rows:
+        table.add_row(*row)
+    return render.rich_text(table).strip("\n")
+
+
+def _lines(rows: list[tuple[str, ...]]) -> str:
+    """Return two lines each: the number, by which one is named, is never cut."""
+    lines = []
+    for number, short_hash, since, who, verb, state, why in rows:
+        lines.append("  ".join(filter(None, (number.rjust(2), short_hash, since, state))))
+        lines.append(render.wrapped("    ", f"{verb} by {who}" + f": {why}" * bool(why), indent=4))
+    return "\n".join(lines)

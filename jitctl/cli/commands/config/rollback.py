@@ -31,8 +31,9 @@ def rollback(
     All files are replaced as one step, also across a crash, and the earlier ones are kept in backups/. A
     running bot takes them over at once; where it refuses, the files become what they were. Keys that need a
     restart are named. Without a daemon only the files are put back. Asks first, naming chain and executor;
-    automation passes --yes. Exit code 0 done or as it was, 1 there is nothing to go back to, 2 not
-    confirmed, 4 the generation is not valid any more, 5 the bot did not answer, 6 not permitted, 9 refused.
+    automation passes --yes. Exit code 0 done or as it was, 1 there is nothing to go back to or it was
+    not confirmed, 2 nobody can be asked, 4 the generation is not valid any more, 5 the bot did not answer, 6
+    not permitted, 8 where the generations are cannot be told, 9 refused.
 
     Example: jitctl config rollback
 
@@ -78,8 +79,7 @@ def rollback(
         render.result(body, output, _text)
         return
     if not yes:
-        if output == Format.TEXT:
-            render.note("\n".join(_difference_lines(body)))
+        flow.show_before_asking(body, output)
         of = {"chainId": wanted.main.chain.chain_id, "executor": wanted.main.executor.address}
         where = place(scene.config_dir, scene.running or of)
         mode = scene.running.get("mode")
@@ -127,8 +127,9 @@ def _target(scene: Scene, kept: Generations, to: int | None) -> Generation:
         return current
     before = kept.previous(current)
     if before is None:
+        again = f", which is generation {current.restores} again," if current.restores else ""
         raise JitError(
-            f"there is nothing before generation {current.number} to go back to",
+            f"there is nothing before generation {current.number}{again} to go back to",
             hint="jitctl config generations lists them; --to names one",
         )
     return before
@@ -146,25 +147,7 @@ def _message(scene: Scene, body: dict[str, Any]) -> str:
     return f"{files}; no daemon runs: the next `jitctl start` takes them over"
 
 
-def _difference_lines(body: dict[str, Any]) -> list[str]:
-    from jitctl.cli.difference_view import difference_lines
-
-    if body["problem"]:
-        return [render.printable(f"the files are not valid now: {body['problem']}")]
-    return difference_lines(body["differences"])
-
-
 def _text(body: dict[str, Any]) -> str:
-    lines = [render.printable(body["message"])]
-    if "differences" in body:
-        if body["finished"]:
-            word = "would finish" if body["dryRun"] else "finished"
-            lines.insert(0, f"{word} what was interrupted: {render.printable(body['finished']['about'])}")
-        if body["dryRun"] or body["written"] or body["removed"]:
-            lines = [*_difference_lines(body), *lines]
-        if body["keptIn"]:
-            lines.append(f"the earlier files are kept in {render.printable(body['keptIn'])}")
-        if body["needsRestart"]:
-            keys = render.printable(", ".join(body["needsRestart"]))
-            lines.append(f"next: jitctl restart (only a restart takes over: {keys})")
-    return "\n".join(lines)
+    from jitctl.cli.files_put_back import result_lines
+
+    return "\n".join(result_lines(body) if "differences" in body else [render.printable(body["message"])])

@@ -24,7 +24,10 @@ class File(StrEnum):
 
 
 def schema(
-    file: Annotated[File | None, typer.Argument(help="Which file; none means all, by name.")] = None,
+    file: Annotated[
+        File | None,
+        typer.Argument(metavar="[FILE]", help="jitctl, pools, strategy or alerts; none means all, by name."),
+    ] = None,
     out_dir: Annotated[
         Path | None,
         typer.Option("--out-dir", help="Write NAME.schema.json files here.", file_okay=False),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jitctl.cli import options, render
+from jitctl.cli.figures import in_units, whole
 from jitctl.cli.options import OutputOption
 from jitctl.cli.render import Format
 from jitctl.errors import UsageError
@@ -91,19 +91,9 @@ def _shown(entry: Entry) -> Any:
 def _readable(entry: Entry, decimals: dict[str, int]) -> str:
     """Return an amount in the unit that people use; empty for what is none."""
     last = str(entry.path[-1])
-    if not isinstance(entry.value, int):
-        return ""
-    if last.endswith("_wei"):
-        return f"{_whole(entry.value, 18)} ether"
-    if last.endswith("_wei_per_gas"):
-        return f"{_whole(entry.value, 9)} gwei"
-    if "max_per_token" in entry.path and last in decimals:
-        return f"{_whole(entry.value, decimals[last])} {last}"
-    return ""
-
-
-def _whole(amount: int, decimals: int) -> str:
-    return f"{Decimal(amount).scaleb(-decimals).normalize():f}"
+    if isinstance(entry.value, int) and "max_per_token" in entry.path and last in decimals:
+        return f"{whole(entry.value, decimals[last])} {last}"
+    return in_units(last, entry.value)
 
 
 def _near(file: str) -> str:
