@@ -102,14 +102,14 @@ _OF_ACTING = (400, 401, 403, 409, 413, 422, 431, 500, 503, 504)
 
 
 class ErrorFields(BaseModel):
-    """`code` is stable; `hint` says what to do; `problems` lists what is wrong with a configuration."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+    """`code` is stable; `hint` says what to do; `problems` lists what is wrong with a configuration, and is
+    there only then.
+    """
 
     code: str
     message: str
-    hint: str = ""
-    problems: list[dict[str, Any]] | None = None
+    hint: str
+    problems: list[dict[str, Any]] = []
 
 
 class ErrorBody(BaseModel):
