@@ -96,7 +96,7 @@ def test_a_problem_has_its_keys_in_a_body_and_in_an_error(tmp_path, capsys) -> N
 
 def test_what_is_kept_on_disk_can_be_read_by_the_next_version(config, capsys) -> None:
     (record,) = (config.parent / "data" / "generations").glob("*/generation.json")
-    keys = {"number", "hash", "time_s", "who", "verb", "why", "restores", "files"}
+    keys = {"number", "hash", "time_s", "who", "verb", "why", "restores", "files", "sha256"}
     assert keys == set(json.loads(record.read_text())) == {each.name for each in fields(Generation)}
     current = json.loads((record.parents[1] / "current.json").read_text())
     assert set(current) == {"number", "hash"}

@@ -257,6 +257,7 @@ def test_of_rollbacks_at_once_each_is_whole_and_the_bot_runs_by_the_files(keeper
 
 def test_what_a_confirmation_is_about_is_coloured_on_a_terminal_and_no_code_is_spelt_out(capsys, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     change = {
         "file": "pools",
