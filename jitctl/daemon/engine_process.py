@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import faulthandler
 import gc
 import os
 import select
@@ -28,6 +27,7 @@ from jitctl.control.redact import redact_text
 from jitctl.control.schema import camel
 from jitctl.daemon import event_loop, precedence
 from jitctl.daemon.link import Command, Failed, Figures, Link, LogLine, Reply
+from jitctl.daemon.whereabouts import answer_sigusr1
 from jitctl.domain.records import Mode
 from jitctl.errors import JitError, LinkClosed, Refused
 
@@ -52,8 +52,8 @@ def main(argv: list[str]) -> int:
     # The keeper alone decides when the engine ends; a signal to the whole group is for the keeper.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # The keeper asks a silent engine where it is: file names and lines go to its log, values never do.
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    # The keeper asks a silent engine where it is, and logs the answer.
+    answer_sigusr1(sys.stderr)
     # An old runbook asks for a heap dump with it; by default it would end us.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     _end_when_orphaned(found.link_fd)
