@@ -91,7 +91,7 @@ class Current:
                 return ""
             try:
                 if running != self._confirmed:
-                    await asyncio.to_thread(self.store.set_current, running)
+                    await asyncio.to_thread(self._name_current, running)
             except JitError as error:
                 if not self._trying:
                     event, number = "generation_not_confirmed", running.number
@@ -114,6 +114,11 @@ class Current:
                 await self.confirm()
         finally:
             self._trying = False
+
+    def _name_current(self, running: Generation) -> None:
+        # A sweep for another generation would take its scratch file for a killed keeper's.
+        with self._writing:
+            self.store.set_current(running)
 
     def _sweep_alone(self) -> None:
         with self._writing:

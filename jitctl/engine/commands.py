@@ -16,14 +16,22 @@ from jitctl.domain.chain import Head
 from jitctl.domain.engine_state import CrisisLevel, EngineEvent, EngineState, IllegalMove
 from jitctl.domain.plan import Marks
 from jitctl.domain.values import Address, PoolSpec
-from jitctl.engine.events import Asked
+from jitctl.engine.events import Asked, TaskFailed
 from jitctl.engine.halting import Halting
 from jitctl.engine.parts import Parts
 from jitctl.engine.ports import GuardReading
 from jitctl.engine.reads import Reads
 from jitctl.engine.reporting import Reporting
 from jitctl.engine.within import within
-from jitctl.errors import CannotDetermine, JitError, PermissionDenied, PositionsOpen, Refused, UsageError
+from jitctl.errors import (
+    CannotDetermine,
+    JitError,
+    LedgerError,
+    PermissionDenied,
+    PositionsOpen,
+    Refused,
+    UsageError,
+)
 
 Body = dict[str, Any]
 T = TypeVar("T")
@@ -274,7 +282,11 @@ class Commands:
         in_use |= {left.pool for left in parts.watch.all()}
         parts.picture.replace(params, pools, in_use)
         told = {"generation": parts.picture.generation, "pools": len(pools), "who": asked.who}
-        parts.ports.ledger.record("reload", told, parts.ports.clock.wall_s())
+        try:
+            parts.ports.ledger.record("reload", told, parts.ports.clock.wall_s())
+        except LedgerError as error:
+            # It is taken over, and saying otherwise would leave the feeds with the old pools.
+            parts.inbox.note(TaskFailed("reload", error.message, ledger=True))
         return self._body(f"generation {parts.picture.generation}", changed=True)
 
     async def _unless_stopped(self, reading: Coroutine[Any, Any, T]) -> T:

@@ -86,6 +86,11 @@ class Reads:
         counts = await asyncio.gather(*(chain.open_positions(executor, [pool], head.hash) for pool in pools))
         return tuple(pool for pool, count in zip(pools, counts, strict=True) if count)
 
+    def known_or_open(self) -> list[Address]:
+        """Return the known pools, and those left open that a restart found no longer configured."""
+        parts = self._parts
+        return sorted({*parts.picture.known, *(left.pool for left in parts.watch.all())})
+
     async def _balances(self, head: Head) -> Note | None:
         picture = self._parts.picture
         watching, specs = picture.watching, tuple(picture.specs.values())
@@ -95,7 +100,7 @@ class Reads:
         return None
 
     async def _positions(self, head: Head) -> Note | None:
-        pools = await self._try(self.open_pools_at(head, sorted(self._parts.picture.known)))
+        pools = await self._try(self.open_pools_at(head, self.known_or_open()))
         if pools is not None:
             return OpenPositionsRead(pools, head.hash)
         return None

@@ -91,9 +91,9 @@ class Reconciler:
         closes = await self._closes(attempts)
         ranges = nonce_ranges(nonces, known, attempts, dict(outcomes))
         explained = [await self._explain(each) for each in ranges if each.moved_without_us]
-        open_pools = await self._reads.open_pools_at(head, sorted(parts.picture.known))
+        open_pools = await self._reads.open_pools_at(head, self._reads.known_or_open())
         reserved_wei = 0
-        if not open_pools:
+        if not parts.picture.known.keys() & set(open_pools):
             reserved_wei = await chain.reserved_wei(parts.settings.executor, head.hash)
         return Synced(
             head=head,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ class ValidationRecord:
         self._path = data / RECORD_NAME
         self._wall_s = wall_s
         self._seen_s = 0.0
+        self._one = threading.Lock()
+        """Whoever changes the record reads it first: from the keeper's loop, or a thread of its own."""
 
     def keep(self, config_hash: str, who: str) -> None:
         """Write that a configuration passed, durably; raises `JitError` where it cannot be written."""
@@ -43,17 +46,11 @@ class ValidationRecord:
         if 0 <= now_s - self._seen_s < SEEN_EVERY_S:
             return
         self._seen_s = now_s
-        record = self._read()
-        if record.get("running") and record.get("ended_s") is None:
-            with contextlib.suppress(JitError):
-                self._write({"seen_s": now_s})
+        self._write_while_running({"seen_s": now_s})
 
     def mark_ended(self) -> None:
         """Note that production ended in good order; a later end of anything else makes it no younger."""
-        record = self._read()
-        if record.get("running") and record.get("ended_s") is None:
-            with contextlib.suppress(JitError):
-                self._write({"ended_s": self._wall_s()})
+        self._write_while_running({"ended_s": self._wall_s()})
 
     def require(self, config_hash: str) -> None:
         """Raise `Refused` unless this very configuration passed, or ran in production, within `FRESH_S`."""
@@ -79,8 +76,18 @@ class ValidationRecord:
         return read_record(self._path) or {}
 
     def _write(self, change: dict[str, Any]) -> None:
+        with self._one:
+            self._change(self._read(), change)
+
+    def _write_while_running(self, change: dict[str, Any]) -> None:
+        with self._one, contextlib.suppress(JitError):
+            record = self._read()
+            if record.get("running") and record.get("ended_s") is None:
+                self._change(record, change)
+
+    def _change(self, record: dict[str, Any], change: dict[str, Any]) -> None:
         try:
-            create_record(self._path, self._read() | change)
+            create_record(self._path, record | change)
         except OSError as error:
             raise JitError(f"cannot write {self._path}: {error.strerror or error}") from error
 

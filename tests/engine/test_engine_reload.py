@@ -12,7 +12,7 @@ from jitctl.domain.attempt_state import AttemptState
 from jitctl.domain.bundle import BundleDraft, SignedBundle
 from jitctl.domain.guards import GuardReading
 from jitctl.domain.records import Outcome
-from jitctl.errors import Refused
+from jitctl.errors import LedgerError, Refused
 from jitctl.strategy.limits import StrategyParams
 
 
@@ -239,4 +239,22 @@ async def test_pools_that_nobody_can_look_at_yet_are_not_taken_over(tmp_path: Pa
     with pytest.raises(Refused, match="no block has been seen"):
         await world.command("reload", params=StrategyParams(), pools=[SPEC, SPEC_2])
     assert (await world.command("reload", params=StrategyParams(), pools=[SPEC]))["generation"] == 2
+    await world.stop()
+
+
+async def test_a_reload_that_a_full_ledger_cannot_note_is_taken_over_all_the_same(tmp_path: Path) -> None:
+    """It has swapped by then: an error would leave the feeds and the keeper with the old pools."""
+    world = await World(tmp_path, specs=(SPEC,)).start()
+
+    def full(*_: object) -> None:
+        raise LedgerError("the disk is full")
+
+    ledger = world.engine._parts.ports.ledger
+    record, ledger.record = ledger.record, full
+    body = await world.command("reload", params=StrategyParams(), pools=[SPEC, SPEC_2])
+    assert (body["generation"], world.engine.figures()["poolsWatched"]) == (2, 2)
+    ledger.record = record
+    await settle()
+    assert world.engine.state == "PAUSED"
+    assert "disk is full" in str(world.engine.figures()["reason"])
     await world.stop()

@@ -10,6 +10,7 @@ from engine_world import (
     OPERATOR,
     POOL,
     POOL_2,
+    SPEC_2,
     USER,
     WETH,
     World,
@@ -489,3 +490,22 @@ async def test_a_strangers_transaction_while_down_halts_whatever_was_signed_befo
 
 def _gift(amount: int) -> Log:
     return transfer_log(WETH, USER, EXECUTOR, amount, a_hash(0xA0_0000 + amount))
+
+
+async def test_a_position_left_open_in_a_pool_that_a_restart_removes_is_not_taken_for_closed(
+    tmp_path: Path,
+) -> None:
+    world = await World(tmp_path).start()
+    await world.pend(a_swap())
+    (bundle,) = world.relays.submitted
+    await world.stop()
+    world.chain.open = {POOL}
+    await world.mine(bundle, legs="m")
+    world = await World(tmp_path, chain=world.chain, specs=(SPEC_2,)).start()
+    assert world.engine.figures()["openPositions"] == [POOL]
+    await world.empty_blocks(2)
+    assert world.engine.figures()["openPositions"] == [POOL]
+    world.chain.open = set()
+    await world.empty_blocks(2)
+    assert world.engine.figures()["openPositions"] == []
+    await world.stop()
