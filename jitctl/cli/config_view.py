@@ -52,7 +52,7 @@ def check(
     judged = judge(
         files or [_config_folder(named)],
         kind=kind,
-        stdin=_stdin,
+        stdin=read_stdin,
         stdin_folder=Path(named) if named else None,
     )
     complete = True
@@ -77,7 +77,8 @@ def _config_folder(named: str | None) -> Path:
     return found.relative_to(Path.cwd()) if found.is_relative_to(Path.cwd()) else found
 
 
-def _stdin() -> bytes:
+def read_stdin() -> bytes:
+    """Return what `-` names; raises `UsageError` where nothing is piped in."""
     from jitctl.config.plain_file import MAX_BYTES
     from jitctl.errors import UsageError
 

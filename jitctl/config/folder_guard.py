@@ -38,7 +38,9 @@ def mapped_errors(folder: Path) -> Generator[None]:
         yield
     except OSError as error:
         where = error.filename or folder
-        done = "" if (folder / MARKER).exists() else f"; {NOTHING}"
+        done = f"; {NOTHING}"
+        with contextlib.suppress(OSError):
+            done = "" if (folder / MARKER).exists() else done
         message = f"the files in {folder} cannot be replaced: {where}: {error.strerror or error}{done}"
         if error.errno in (errno.EACCES, errno.EPERM):
             raise PermissionDenied(message, hint="repeat it as the files' owner, or with sudo") from None

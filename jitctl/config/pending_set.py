@@ -54,7 +54,11 @@ class PendingSet:
             return None
         path = folder / entry.name
         staged = Path(entry.staged) if entry.staged else path
-        return path, staged if staged.is_file() else path
+        try:
+            return path, staged if staged.is_file() else path
+        except OSError:
+            # Who may not look where a link leads to is told so by reading it.
+            return path, path
 
 
 def read_pending(folder: Path) -> PendingSet | None:

@@ -7,9 +7,13 @@ import unicodedata
 from typing import Any
 
 _SHOWN_CHARS = 60
-_KEY = re.compile(r"(?:0[xX])?(?<![0-9a-fA-F])(?=[0-9_]*[a-fA-F])(?:[0-9a-fA-F]_?){48,}")
-"""More hex digits than an address has: a private key, also one with a slip."""
-_WORDS = re.compile(r"(?<![a-z])[a-z]{3,8}(?:[ ,]+[a-z]{3,8}){11,}(?![a-z])", re.IGNORECASE)
+_KEY = re.compile(
+    r"(?:0[xX])?(?<![0-9a-fA-F])(?<![0-9a-fA-F]_)(?=(?:[0-9]_?)*[a-fA-F])(?:[0-9a-fA-F]_?){48,}"
+)
+"""More hex digits than an address has: a private key, also one with a slip. A run is looked through once."""
+_BETWEEN = r"(?:[\s,]|\\[nrt])+"
+"""Also a line's end, as it is or as a message shows it."""
+_WORDS = re.compile(rf"(?<![a-z])[a-z]{{3,8}}(?:{_BETWEEN}[a-z]{{3,8}}){{11,}}(?![a-z])", re.IGNORECASE)
 """Twelve words, or more: a mnemonic. So may be a sentence of ours, so in messages quoted ones count alone."""
 _QUOTED_WORDS = re.compile(rf"(?<=['\"]){_WORDS.pattern}(?=['\"])", re.IGNORECASE)
 HIDDEN = "<hidden>"

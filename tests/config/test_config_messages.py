@@ -205,6 +205,27 @@ def test_a_secret_in_any_place_is_not_said(stem, text, secret) -> None:
     assert secret[2:50].lower() not in "\n".join(found).lower()
 
 
+WORDS = "legal winner thank year wave sausage worth useful legal winner thank yellow"
+
+
+@pytest.mark.parametrize("between", [" ", ", ", "\n", "\t"])
+def test_a_mnemonic_is_not_shown_however_its_words_are_parted(between) -> None:
+    mnemonic = json.dumps(WORDS.replace(" ", between))
+    found = said(jitctl=f"[wallet]\npassphrase_file = 1\noperators = {mnemonic}\n")
+    found += said(alerts=f"[contacts.a]\nphone = {mnemonic}\nemail = {mnemonic}\n")
+    assert found
+    assert "winner" not in "\n".join(found)
+
+
+@pytest.mark.parametrize("unit", ["1_", "1__", "abc ", "1"])
+def test_a_long_text_is_looked_through_once_for_secrets(unit) -> None:
+    text = unit * 100_000
+    began = time.process_time()
+    said(alerts=f'[contacts.a]\nphone = "{text}"\nnobody = "{text}"\n"{text}" = 1\n')
+    # Looking anew from each character would take many minutes: the bound is far from both.
+    assert time.process_time() - began < 10
+
+
 def test_a_private_key_that_is_a_key_of_a_table_is_one() -> None:
     assert "JC301" in {problem.rule for problem in found_in(alerts=f'[contacts]\n"{KEY}" = "+1-555-0001"\n')}
 

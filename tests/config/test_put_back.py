@@ -214,6 +214,29 @@ def test_who_may_not_tidy_up_reads_the_whole_new_set(tmp_path):
     assert names(config) == ["jitctl.toml", "pools.toml", "strategy.toml"]
 
 
+def test_who_may_not_look_where_a_link_leads_to_or_into_the_folder_is_told_so(tmp_path):
+    config = write_config(tmp_path)
+    open_to_all(tmp_path)
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    real, staged = closed / "strategy.toml", closed / ".strategy.toml.put-back"
+    (config / "strategy.toml").rename(real)
+    (config / "strategy.toml").symlink_to(real)
+    staged.write_text(NEW_STRATEGY)
+    files = {stem: PendingFile(f"{stem}.toml") for stem in ("jitctl", "pools")}
+    files["strategy"] = PendingFile("strategy.toml", str(staged), str(real))
+    (config / MARKER).write_bytes(PendingSet(files).as_bytes())
+    closed.chmod(0)
+    told = as_nobody(lambda: [str(each) for each in read_texts(config)[1]])
+    closed.chmod(0o700)
+    assert f"{config / 'strategy.toml'}:1:1: JC003 cannot be read: Permission denied" in told
+    config.chmod(0o444)
+    told = as_nobody(lambda: finish(config))
+    config.chmod(0o755)
+    assert told.startswith("PermissionDenied: ")
+    assert "nothing was changed" in told
+
+
 def test_a_marker_that_says_nothing_is_refused_by_name(tmp_path):
     config = write_config(tmp_path)
     (config / MARKER).write_text("[]")

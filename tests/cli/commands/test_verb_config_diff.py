@@ -69,6 +69,8 @@ def test_a_file_from_elsewhere_is_compared_beside_the_others(keeper, jitctl, tmp
     candidate.write_text(POOLS_TOML + OTHER_POOL)
     done = jitctl("config", "diff", candidate, "-o", "json")
     assert differences(done) == {"pools[WETH/USDC-0.3%]": ("added", "reload-pools")}
+    piped = jitctl("config", "diff", "-", "-o", "json", input=candidate.read_text())
+    assert differences(piped) == differences(done), piped.stderr
     candidate.write_text(POOLS_TOML)
     assert jitctl("config", "diff", candidate).returncode == 0
     candidate.write_text(POOLS_TOML.replace("fee_pips = 500", 'fee_pips = "much"').replace("true", "maybe"))

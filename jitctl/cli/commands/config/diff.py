@@ -19,7 +19,9 @@ def diff(
     ctx: typer.Context,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE...]", help="Files to compare, also from elsewhere; none means all."),
+        typer.Argument(
+            metavar="[FILE...]", help="Files to compare, also from elsewhere, or - for stdin; none means all."
+        ),
     ] = None,
     generation: Annotated[
         int | None,
@@ -88,15 +90,19 @@ def diff(
 
 def _files(folder: Path, files: list[Path]) -> tuple[Config, tuple[str, ...]]:
     """Return the folder's configuration with `files` in the place of its own, and which those are."""
+    from jitctl.cli.config_view import read_stdin
     from jitctl.config.load import load
-    from jitctl.config.named import read
+    from jitctl.config.named import STDIN, read
     from jitctl.config.problems import ConfigInvalidError
     from jitctl.config.source import STEMS, read_texts
     from jitctl.errors import UsageError
 
     # A bare name that is not here means the one in the folder.
-    paths = [folder / path if not path.exists() and path.name == str(path) else path for path in files]
-    found = read(paths, kind=None, stdin=None, stdin_folder=None)
+    paths = [
+        folder / path if path != STDIN and not path.exists() and path.name == str(path) else path
+        for path in files
+    ]
+    found = read(paths, kind=None, stdin=read_stdin, stdin_folder=None)
     for problem in found.problems:
         if problem.rule == "JC005":
             known = ", ".join(f"{each}.toml" for each in STEMS)
